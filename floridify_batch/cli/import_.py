@@ -78,9 +78,12 @@ def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
     removed = tally.removed.count()
     parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions - removed:,} already present"]
     parts += [f"{removed:,} removed since an earlier import and not restored"] * bool(removed)
+    parts += [f"{tally.odd:,} left out"] * bool(tally.odd)
     parts += [f"{repeated:,} duplicate"] * bool(repeated)
     parts += [skipped_text(reading.skipped, DEFINITION_REASONS)] * bool(skipped)
-    yield f"Definitions: {tally.definitions.occurrences() + skipped:,}: {', '.join(parts)}."
+    yield f"Definitions: {tally.definitions.occurrences() + tally.odd + skipped:,}: {', '.join(parts)}."
+    if tally.odd:
+        yield f"Definitions are left out where nothing can be added to a stored entry; the first: {tally.first_odd}."
 
 
 def _invalid_lines(reading: "ReadStats") -> Iterator[str]:

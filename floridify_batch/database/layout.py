@@ -8,6 +8,7 @@ newest sampled document; if equally new, like today's.
 An id is a `DocId` in the program, and 24 hex digits or an ObjectId in the database.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -141,11 +142,11 @@ class Layout:
         return f"This database has an older layout of Floridify, which is kept: {', '.join(traits)}."
 
     def _traits(self) -> Iterator[str]:
-        yield from _trait(self.string_ids, self.both_ids, "IDs are strings", "IDs are ObjectIds")
+        yield from _trait(self.string_ids, self.both_ids, "IDs are strings", "ObjectIds")
         # References that are spelled like ids are not mentioned.
         if (self.string_ids, self.both_ids) != (self.string_references, self.both_references):
-            spellings = ("references are strings", "references are ObjectIds")
-            yield from _trait(self.string_references, self.both_references, *spellings) or spellings[1:]
+            spellings = ("references are strings", "ObjectIds")
+            yield from _trait(self.string_references, self.both_references, *spellings) or ("references are ObjectIds",)
         yield from _trait(self.single_language, self.both_languages, "`language` in words", "`languages`")
         older = f"entries in {SYNTHESISED} and {PROVIDED}"
         yield from _trait(self.split_entries, self.both_entries, older, str(Collection.ENTRIES))
@@ -154,7 +155,8 @@ class Layout:
 def _trait(older: bool, both: bool, as_older: str, as_today: str) -> tuple[str, ...]:
     """The description of a trait; none for today's."""
     if both:
-        return (f"{as_older} or {as_today}, new ones {'the former' if older else 'the latter'}",)
+        in_new = " and in new documents"
+        return (f"{as_older} in part{in_new if older else ''}, {as_today} elsewhere{'' if older else in_new}",)
     return (as_older,) if older else ()
 
 
@@ -207,8 +209,16 @@ def _reference_evidence(documents: Iterable[Document]) -> Iterator[_Evidence]:
         for name in REFERENCES:
             value = document.get(name)
             for each in value if isinstance(value, list) else [value]:
-                if each is not None:
+                if each is not None and not _is_no_id(each):
                     yield _evidence(document, isinstance(each, str))
+
+
+def _is_no_id(value: Any) -> bool:
+    """Whether a value is a text that no layout has as an id: it is an error in its document."""
+    return isinstance(value, str) and not _ID.fullmatch(value)
+
+
+_ID = re.compile("[0-9a-fA-F]{24}")
 
 
 def _language_evidence(words: Iterable[Document]) -> Iterator[_Evidence]:

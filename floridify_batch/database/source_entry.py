@@ -100,6 +100,8 @@ class Present:
     has_pronunciation: bool = False
     illustrated: frozenset[DocId] = frozenset()
     imported: frozenset[str] = frozenset()
+    odd: str = ""
+    """The reason why nothing can be added to the entry."""
 
     def had(self, name: str, *, now: bool) -> bool:
         """Whether the entry has a value `now`, or was given one by an earlier import."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.components.change import Collection
 from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import TODAY
+from floridify_batch.database.odd_document import OddDocument, check_types, check_versions
 from floridify_batch.database.source_entry import (
     ILLUSTRATED,
     IMPORTED,
@@ -73,12 +74,15 @@ class Distinct:
 class Tally:
     """Counts of an import. Words and definitions that are neither new, removed nor repeated existed before.
 
-    `removed`: definitions that people have removed since an earlier import, and that are not restored.
+    `removed`: definitions that people have removed since an earlier import, and that are not restored. `odd`: the
+    definitions of entries that cannot be added to, with the first reason in `first_odd`.
     """
 
     words: Distinct = field(default_factory=Distinct)
     definitions: Distinct = field(default_factory=Distinct)
     removed: Distinct = field(default_factory=Distinct)
+    odd: int = 0
+    first_odd: str = ""
     new_words: int = 0
     new_definitions: int = 0
 
@@ -138,7 +142,12 @@ class _Importer:
         entries: list[UpdateOne] = []
         named: dict[str, list[UpdateOne]] = {Collection.EXAMPLES: [], Collection.PRONUNCIATIONS: []}
         for draft in drafts:
-            written = writes(draft, present.get((draft.word.id, draft.provider)), now)
+            entry = present.get((draft.word.id, draft.provider))
+            if entry is not None and entry.odd:
+                self.tally.odd += len(draft.senses)
+                self.tally.first_odd = self.tally.first_odd or f"{draft.word.text}: {entry.odd}"
+                continue
+            written = writes(draft, entry, now)
             definitions += written.definitions
             named[Collection.EXAMPLES] += written.examples
             named[Collection.PRONUNCIATIONS] += written.pronunciations
@@ -183,14 +192,19 @@ class _Importer:
         if not words:
             return {}
         query = {"word_id": {"$in": encoded(words)}, "provider": {"$in": list({draft.provider for draft in drafts})}}
-        shown = ("word_id", "provider", "definition_ids", "etymology", "pronunciation_id", IMPORTED, IMPORTED_FIELDS)
-        entries = await self._store.find(Collection.ENTRIES, query, shown)
+        shown = ("word_id", "provider", "etymology", "pronunciation_id", "version", *_LISTS)
+        found = await self._store.find(Collection.ENTRIES, query, shown)
+        odd = {id(each): reason for each in found if (reason := _odd(each))}
+        entries = [each for each in found if id(each) not in odd]
         ours = {draft.entry_id for draft in drafts}
         illustrated = await self._illustrated(entries) if any(each.examples for each in drafts) else frozenset[DocId]()
         theirs = await self._senses([entry for entry in entries if doc_id(entry["_id"]) not in ours])
         present: dict[tuple[DocId, str], Present] = {}
-        for entry in sorted(entries, key=lambda each: (doc_id(each["_id"]) not in ours, str(each["_id"]))):
-            seen = _present_entry(entry, theirs, illustrated)
+        for entry in sorted(found, key=lambda each: (doc_id(each["_id"]) not in ours, str(each["_id"]))):
+            if fault := odd.get(id(entry)):
+                seen = Present(doc_id(entry["_id"]), frozenset(), has_etymology=False, odd=fault)
+            else:
+                seen = _present_entry(entry, theirs, illustrated)
             present.setdefault((doc_id(entry["word_id"]), entry["provider"]), seen)
         return present
 
@@ -220,6 +234,20 @@ class _Importer:
         new = await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)
         await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)
         return new.new
+
+
+_LISTS: Mapping[str, tuple[type, ...]] = dict.fromkeys(("definition_ids", IMPORTED, IMPORTED_FIELDS), (list,))
+"""The fields of an entry that an import adds to."""
+
+
+def _odd(entry: dict[str, Any]) -> str:
+    """The reason why nothing can be added to an entry; "" if there is none."""
+    try:
+        check_types("entry", entry, _LISTS)
+        check_versions({}, (), entry)
+    except OddDocument as error:
+        return str(error)
+    return ""
 
 
 def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense], illustrated: frozenset[DocId]) -> Present:

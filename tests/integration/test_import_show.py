@@ -432,3 +432,20 @@ async def test_examples_and_pronunciations(place: Place, database: Found, tmp_pa
         await import_file(file_of(tmp_path, [spoken]), place)
         assert everything(database) == removed, "what a person removed is not restored"
         database.examples.delete_one({"_id": example["_id"]})
+
+
+@pytest.mark.parametrize("fields", [{"version": "1"}, {"definition_ids": "x"}])
+async def test_an_entry_that_cannot_be_added_to(
+    tmp_path: Path, place: Place, database: Found, capsys: Captured, fields: dict[str, Any]
+) -> None:
+    """An odd entry is left out of an import with its reason, and the other words are imported."""
+    word = add_word(database, "kwell")
+    entry = add_entry(database, word, [add_definition(database, word, "dry")], "oxford")
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": fields})
+    before = database.dictionary_entries.find_one({"_id": entry})
+    await import_file(file_of(tmp_path, PLAIN), place)
+    (name, value), printed = fields.popitem(), " ".join(capsys.readouterr().out.split())
+    assert "Definitions: 2: 1 new, 0 already present, 1 left out." in printed
+    assert f"the first: kwell: its entry {entry} has {name} = {value!r}, which is of the wrong type." in printed
+    assert database.dictionary_entries.find_one({"_id": entry}) == before
+    assert database.definitions.count_documents({"text": "a rip"}) == 1

@@ -51,6 +51,11 @@ CASES: list[tuple[str, Samples, Layout]] = [
         {"words": [WORD], "dictionary_entries": [{"_id": TWO, "definition_ids": [str(ONE)]}]},
         Layout(string_references=True),
     ),
+    (
+        "texts that are no ids among references",
+        {"words": [WORD], "dictionary_entries": [{"_id": TWO, "word_id": ONE, "definition_ids": ["x"]}]},
+        TODAY,
+    ),
     ("one language", {"words": [{"_id": ONE, "language": "en"}]}, Layout(single_language=True)),
     ("both fields in each word", {"words": [WORD | {"language": "en"}]}, TODAY),
     ("entries in two collections", {"words": [WORD], SYNTHESISED: [sense(TWO, ONE)]}, Layout(split_entries=True)),
@@ -223,11 +228,11 @@ OLDER = "This database has an older layout of Floridify, which is kept: "
         (Layout(split_entries=True), f"entries in {SYNTHESISED} and {PROVIDED}."),
         (
             Layout(both_ids=True, both_references=True),
-            "IDs are strings or IDs are ObjectIds, new ones the latter.",
+            "IDs are strings in part, ObjectIds elsewhere and in new documents.",
         ),
         (
             Layout(single_language=True, both_languages=True),
-            "`language` in words or `languages`, new ones the former.",
+            "`language` in words in part and in new documents, `languages` elsewhere.",
         ),
         (
             Layout(string_ids=True, string_references=True, single_language=True, split_entries=True),
