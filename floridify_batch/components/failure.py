@@ -1,6 +1,6 @@
 """Failures of requests as values: reason, attempt, and whether a retry can help."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,6 +47,11 @@ _RETRYABLE = frozenset(
 )
 
 _INTERRUPTED = frozenset({FailureReason.EXPIRED, FailureReason.CANCELLED})
+
+
+def too_late(failures: Mapping[str, int]) -> int:
+    """The failures that are neither stored nor retried although they have a valid answer, of those counted by kind."""
+    return sum(failures.get(reason, 0) for reason in (FailureReason.ORPHANED, FailureReason.KEPT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,8 @@ def _requests(view: RunView) -> Figures:
         ("requests", count(totals.unique_requests)),
         ("stored", count(totals.answered)),
         ("retried", count(totals.retried)),
-        ("failed", count(totals.failed_for_good)),
+        *((("outdated", count(totals.outdated)),) if totals.outdated else ()),
+        ("failed", count(totals.without_answer)),
         ("pending", count(totals.pending)),
     )
 

@@ -108,7 +108,8 @@ def _rows(view: RunView, now: datetime) -> Iterator[Row]:
         f"{count(totals.answered)} of {requests_expected(totals)}",
     )
     yield from _if_any("requests retried", totals.retried, start.retried)
-    yield from _if_any("failed for good", totals.failed_for_good, start.failed_for_good)
+    yield from _if_any("answers outdated", totals.outdated, start.outdated)
+    yield from _if_any("failed for good", totals.without_answer, start.without_answer)
     yield from _if_any("requests pending", totals.pending, None)
     yield "input tokens", count(totals.usage.input - start.usage.input), count(totals.usage.input)
     yield "output tokens", count(totals.usage.output - start.usage.output), count(totals.usage.output)

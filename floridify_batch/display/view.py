@@ -346,7 +346,8 @@ def request_counts(totals: Totals) -> str:
     noun = "request" if (totals.expected or totals.unique_requests) == 1 else "requests"
     answered = f"{count(totals.answered)} of {requests_expected(totals)} {noun} answered"
     retried = f", {count(totals.retried)} retried" if totals.retried else ""
-    return f"{answered}{retried}, {count(totals.failed_for_good)} failed for good"
+    outdated = f", {count(totals.outdated)} outdated" if totals.outdated else ""
+    return f"{answered}{retried}{outdated}, {count(totals.without_answer)} failed for good"
 
 
 def requests_expected(totals: Totals) -> str:

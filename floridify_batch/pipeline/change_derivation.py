@@ -315,9 +315,14 @@ def _as_read(change: Change, entry: Entry, targets: _Targets) -> Change:
 
 
 def _targets(entries: Iterable[Entry]) -> _Targets:
-    """The possible subjects of answers in these entries, by document and number."""
+    """The possible subjects of answers in these entries, by document and number; none of a word without a document.
+
+    A word has one before its first request: somebody has deleted or renamed it since, even if its next id is the same.
+    """
     targets: dict[tuple[str, int | None], tuple[Entry, Target]] = {}
     for entry in entries:
+        if not entry.word.stored:
+            continue
         targets[entry.id, None] = (entry, entry)
         for each in (*entry.sources, *entry.definitions):
             targets[each.id, None] = (entry, each)

@@ -300,7 +300,7 @@ def joined(portions: Sequence[Portion], packs: Sequence[Pack] = ()) -> Group:
         sum(map(len, lines)),
         sum(share for counted in by_word for _, share in counted),
         output_tokens,
-        sum(request.attempt > 1 for request in requests),
+        sum(request.custom_id in portion.failures for portion in portions for request in portion.requests),
         len(requests) - len(lines),
     )
     carried = b"".join(line for portion in portions for line in _carried(portion))

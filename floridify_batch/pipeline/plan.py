@@ -325,6 +325,8 @@ def _outcomes(brief: Brief, page: PageToPlan) -> Iterator[Group | Finished]:
 
 def _plan_word(brief: Brief, word: WordToPlan) -> WordOpenings | Finished:
     failures = word.failures
+    if word.asked is not None and not any(entry.word.stored for entry in word.entries):
+        return Finished(word.ordinal, _DELETED)  # its document is created before its first request
     if odd := next(filter(None, (entry.odd for entry in word.entries)), ""):
         return Finished(word.ordinal, odd)
     openings = _openings(word.entries, brief, failures)
@@ -363,5 +365,6 @@ def _vanished(identities: Iterable[str], entries: Sequence[Entry], asked: Brief)
     return {identity: Failure(identity, *(_REPLACED if identity in stamped else _LOST)) for identity in identities}
 
 
+_DELETED = "somebody deleted or renamed this word during the run; run the list again to create it"
 _REPLACED = (FailureReason.KEPT, "another run has replaced the answer")
 _LOST = (FailureReason.ORPHANED, "it was answered and stored, but is not in the database")

@@ -8,7 +8,7 @@ time. So the user decides.
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from itertools import islice
+from itertools import batched, islice
 
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.errors import CheckpointError, OtherDatabase
@@ -81,22 +81,29 @@ async def adopt_database(run: Run) -> None:
     for record in list(run.ledger.in_state(ChunkState.PLANNED)):
         split(run, record)  # its requests are about documents that may not be here
     in_flight = run.ledger.in_state(*COMMITTED, ChunkState.LOST)
-    run.ledger.reopen({ordinal for record in in_flight for ordinal in read_ordinals(run.folder(record))})
+    held = {ordinal for record in in_flight for ordinal in read_ordinals(run.folder(record))}
+    for page in batched(sorted(held), STORE_PAGE_WORDS):
+        await _create_words(run, page)  # without a document, they would count as deleted since their requests
+    run.ledger.reopen(held)
     run.save()
     await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers)
 
 
+async def _create_words(run: Run, ordinals: Sequence[int]) -> None:
+    """Create the documents of words that have none."""
+    texts = [run.words[ordinal] for ordinal in ordinals]
+    entries = await run.store.entries(texts, run.ledger.run.settings.language)
+    await run.store.ensure_words(entry.word for found in entries.values() for entry in found if not entry.word.stored)
+
+
 async def _store_again(run: Run, record: ChunkRecord) -> None:
     """Store the answers of a chunk whose files are on disk; the ledger has them already. Raises `CheckpointError`."""
-    folder, settings = run.folder(record), run.ledger.run.settings
+    folder = run.folder(record)
     paths = [path.absolute() for path in folder.answers if path.exists()]
     if not (paths and folder.expected.exists()):
         return
     for page in expected_pages(folder, STORE_PAGE_WORDS):
-        entries = await run.store.entries([run.words[ordinal] for ordinal in page.ordinals], settings.language)
-        await run.store.ensure_words(
-            entry.word for found in entries.values() for entry in found if not entry.word.stored
-        )
+        await _create_words(run, page.ordinals)
     index = await indexed(run.pool, paths, bills_of(run, record))
     async with aclosing(settled_pages(run, record, index, paths)) as settled:
         async for given, page_settled in settled:

@@ -21,7 +21,8 @@ class Totals:
 
     `words` = processed + incomplete + failed + remaining: an incomplete word has some of its answers, a failed one has
     none. `requests` counts every attempt; `retried` are those that retry a failed one, and `failed_for_good` the
-    failures that will not be retried. `expected`: the requests of the whole run without retries, as estimated and then
+    failures that will not be retried; `outdated` of these have a valid answer, whose document is gone or has another
+    value by now. `expected`: the requests of the whole run without retries, as estimated and then
     as planned; None if there is no estimate. `wave`: the current one of `waves`, named after its components.
     """
 
@@ -39,6 +40,12 @@ class Totals:
     expected: int | None = None
     wave: int = 1
     waves: tuple[str, ...] = ()
+    outdated: int = 0
+
+    @property
+    def without_answer(self) -> int:
+        """The requests that have no valid answer, and will not be retried."""
+        return self.failed_for_good - self.outdated
 
     @property
     def open_words(self) -> int:

@@ -28,6 +28,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
+from floridify_batch.components.failure import too_late
 from floridify_batch.costs.price import Price, Rates
 from floridify_batch.costs.usage import Dollars, Forecast, Spent, Usage, together
 from floridify_batch.run.event import Totals
@@ -399,10 +400,11 @@ class Ledger(BaseModel):
             answered=sum(record.answered for record in counted),
             failed_requests=sum(record.failed for record in counted),
             usage=sum((record.usage for record in counted), Usage()),
-            cost=cost_of(counted, self.carried_cost + self.known_cost_of_duplicates()),
+            cost=together([self.carried_cost, self.known_cost_of_duplicates(), *(record.cost for record in counted)]),
             retried=self._retried(),
             incomplete=len(self.incomplete_words),
             failed_for_good=self._final_failures(),
+            outdated=min(too_late(self.failures()), self._final_failures()),
             wave=self._wave(),
             waves=self.estimate.waves if self.estimate else (),
         )
@@ -443,8 +445,3 @@ class Ledger(BaseModel):
 def _given_up(record: ChunkRecord) -> bool:
     """Whether none of the chunk's requests was processed: it was split, and its words were planned again."""
     return record.state is ChunkState.SPLIT or (record.state is ChunkState.DONE and not record.answered + record.failed)
-
-
-def cost_of(records: Sequence[ChunkRecord], before: Decimal = Decimal(0)) -> Decimal | None:
-    """Return the total cost of chunks and of an adopted checkpoint; None if any of it is unknown."""
-    return together([before, *(record.cost for record in records)])

@@ -137,6 +137,30 @@ async def test_an_entry_gets_a_definition(workspace: Workspace) -> None:
     assert (result.code, listed["definition_ids"]) == (0, [sense])
 
 
+@pytest.mark.parametrize("change", [None, {"text": "banker"}, {"text": "Bank"}, {"languages": ["fr"]}])
+async def test_a_word_is_deleted_or_renamed(
+    workspace: Workspace, sandbox: Sandbox, change: dict[str, Any] | None
+) -> None:
+    """A word that an editor deletes or renames meanwhile fails with that reason, and does not come back."""
+    database = workspace.database
+    add_known(database, "bank", "tree")
+    sent = await workspace.send(["bank", "tree", "grove"], components="synonyms,etymology")
+    if change is None:
+        database.words.delete_one({"text": "bank"})
+    else:
+        database.words.update_one({"text": "bank"}, {"$set": change})
+    before = {each["_id"] for each in database.words.find()}
+    result = await workspace.resume()
+    assert (result.code, sorted(result.ledger.processed_words)) == (1, ["grove", "tree"])
+    assert list(result.ledger.missing) == ["bank"]
+    assert result.ledger.failed_words["bank"].startswith("somebody deleted or renamed this word during the run")
+    assert {each["_id"] for each in database.words.find()} == before
+    totals = result.ledger.totals()
+    assert (totals.outdated, totals.without_answer) == (2, 0)
+    assert len(sandbox.batches_of(sent.run)) == 2
+    assert set(reasons(result)) == {FailureReason.ORPHANED}
+
+
 async def test_many_definitions_change(workspace: Workspace, sandbox: Sandbox) -> None:
     """If much of a batch is outdated, the run stops before it pays again, and continues when it is resumed."""
     letters = "abcdefghijklmnopqrstuvwxyz"

@@ -603,6 +603,94 @@ async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
     assert ledger.totals().failed_requests == 2
 
 
+def take_away(store: MemoryStore, text: str, *, rename: bool) -> None:
+    """Delete or rename a word, as a person does between two processes."""
+    words = store.documents[Collection.WORDS]
+    identity = next(identity for identity, word in words.items() if word["text"] == text)
+    if rename:
+        words[identity]["text"] = f"{text}er"
+    else:
+        del words[identity]
+
+
+async def with_batch_in_flight(folder: Path, stage: int, *, stored: bool) -> Scenario:
+    """A run of two words whose batch of a stage is in flight."""
+    words, service = ["bank", "tree"], Service(*[End(polls=2)] * 9)
+    scenario = Scenario(folder, words, service, known(*words, senses=1) if stored else MemoryStore())
+    while len(service.sizes) < stage:
+        await drive(scenario, wait=False)
+    return scenario
+
+
+def assert_deleted(scenario: Scenario, ledger: Ledger, requests: int) -> None:
+    """The word "bank" failed as deleted, with this number of outdated answers; the other word is processed."""
+    assert (ledger.finished, ledger.processed_words) == (True, ["tree"])
+    assert ledger.failed_words["bank"].startswith("somebody deleted or renamed this word during the run")
+    assert "bank" not in {word["text"] for word in scenario.store.documents[Collection.WORDS].values()}
+    totals = ledger.totals()
+    assert (totals.outdated, totals.without_answer) == (requests, 0)
+
+
+@pytest.mark.parametrize("rename", [False, True], ids=["deleted", "renamed"])
+@pytest.mark.parametrize(
+    ("stage", "stored", "sizes", "outdated"), [(1, True, [4], 2), (1, False, [2, 4], 1), (2, False, [2, 8], 4)]
+)
+async def test_a_word_is_deleted_or_renamed(
+    tmp_path: Path, stage: int, sizes: list[int], outdated: int, *, stored: bool, rename: bool
+) -> None:
+    """A word that is deleted or renamed while its batch is in flight fails: it is neither created nor requested again,
+    and its answers count as outdated.
+    """
+    scenario = await with_batch_in_flight(tmp_path, stage, stored=stored)
+    take_away(scenario.store, "bank", rename=rename)
+    owners = {each["word_id"] for each in scenario.store.documents[Collection.DEFINITIONS].values()}
+    _, ledger = await drive(scenario)
+    assert_deleted(scenario, ledger, outdated)
+    assert scenario.service.sizes == sizes
+    present = scenario.store.documents[Collection.WORDS].keys()
+    assert {each["word_id"] for each in scenario.store.documents[Collection.DEFINITIONS].values()} <= owners | present
+
+
+async def test_dying_after_a_word_is_deleted(memory: Path) -> None:
+    """A crash at any step after the deletion of a word changes nothing about its failure and its requests."""
+    dies_at, crashed = 0, True
+    while crashed:
+        dies_at, crashed = dies_at + 1, False
+        folder = memory / str(dies_at)
+        folder.mkdir()
+        scenario = await with_batch_in_flight(folder, 2, stored=False)
+        take_away(scenario.store, "bank", rename=False)
+        try:
+            await drive(scenario, crash=Crash(dies_at))
+        except Crashed:
+            crashed = True
+        _, ledger = await drive(scenario)
+        assert_deleted(scenario, ledger, 4)
+        assert scenario.service.sizes == [2, 8], dies_at
+    assert dies_at > 5
+
+
+async def test_a_word_without_a_document_is_created(tmp_path: Path) -> None:
+    """A word of the list that was never requested is created although the database has no document of it."""
+    scenario = new_scenario(tmp_path, "bank tree", Service(*[End(polls=2)] * 9), store=known("tree"), batch_size=1)
+    await drive(scenario, wait=False, max_batches=1)
+    take_away(scenario.store, "tree", rename=False)
+    _, ledger = await drive(scenario)
+    assert (sorted(ledger.processed_words), ledger.failed_words) == (["bank", "tree"], {})
+
+
+async def test_an_outdated_answer_that_is_retried_has_not_failed(tmp_path: Path) -> None:
+    """A request whose answer is outdated counts as retried, not as failed, once its retry is answered."""
+    scenario = new_scenario(tmp_path, "bank", Service(End(polls=2)))
+    await drive(scenario, wait=False)
+    for definition in scenario.store.documents[Collection.DEFINITIONS].values():
+        definition["text"] += ", rewritten"
+    _, ledger = await drive(scenario)
+    totals = ledger.totals()
+    assert (ledger.processed_words, totals.answered, totals.unique_requests) == (["bank"], 4, 4)
+    assert (totals.retried, totals.failed_for_good, totals.outdated) == (4, 0, 0)
+
+
 async def test_passes_without_waiting(tmp_path: Path) -> None:
     """Several processes with --no-wait have the same result as one process that waits."""
     words = "a1 b2 c3 d4"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.run.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, cost_of
+from floridify_batch.run.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger
 from tests.ledgers import record, run_info
 
 S = ChunkState
@@ -126,8 +126,8 @@ def test_counts_of_split_chunks() -> None:
 
 def test_an_unknown_price() -> None:
     """If the cost of one chunk is unknown, the total is unknown."""
-    assert cost_of([stored(1), stored(2, cost=None)]) is None
-    assert cost_of([]) == 0
+    assert ledger([stored(1), stored(2, cost=None)]).totals().cost is None
+    assert ledger([]).totals().cost == 0
 
 
 @pytest.mark.parametrize(
