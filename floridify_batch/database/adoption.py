@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.change import Writes, value_digest
 from floridify_batch.components.recipe import Scope
+from floridify_batch.database.attribution import Stamps, written_definitions
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.removal import RELATIONS, TEXTS, generated
-from floridify_batch.database.trace import fields_of, written_definitions
+from floridify_batch.database.trace import fields_of
 from floridify_batch.database.word_documents import (
     Stored,
     WordDocuments,
@@ -51,7 +52,7 @@ class Adoption:
 
     async def adopt(self) -> Counter[str]:
         """Count the values to adopt by component, or adopt them. Idempotent."""
-        stamps = frozenset(doc_id(each["_id"]) for each in await self._store.find(STAMPS, {}, ("_id",)))
+        stamps = {doc_id(each["_id"]): None for each in await self._store.find(STAMPS, {}, ("_id",))}
         for page in batched(await words_with(self._store, {SYNTHESIS: {"$type": "object"}}), _PAGE):
             if self._write:
                 await self._copy_sources(page)
@@ -82,7 +83,7 @@ class Adoption:
             await self._store.bulk(collection, operations, _ADVICE)
 
 
-def _adopted(found: WordDocuments, stamps: frozenset[DocId]) -> Iterator[_Adopted]:
+def _adopted(found: WordDocuments, stamps: Stamps) -> Iterator[_Adopted]:
     """The values of a word's documents that have a stamp and no digest, and the generated texts that have none."""
     provided = set(_provided(found))
     for stored in found.definitions.values():
@@ -101,8 +102,8 @@ def _adopted(found: WordDocuments, stamps: frozenset[DocId]) -> Iterator[_Adopte
             yield _Adopted(stored.collection, stored, [each for each in TEXTS if each in stored.document])
 
 
-def _values(stored: Stored, scope: Scope, stamps: frozenset[DocId]) -> Iterator[_Adopted]:
-    for key in own_stamps(stored.document, stamps):
+def _values(stored: Stored, scope: Scope, stamps: Stamps) -> Iterator[_Adopted]:
+    for key in own_stamps(stored.document, stamps.keys()):
         names = [
             each
             for each in fields_of(key, scope)

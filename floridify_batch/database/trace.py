@@ -2,7 +2,7 @@
 
 A value is undone if its digest is still the one that was recorded with its stamp. A copy gets back the value of its
 source; every other document had none, since only empty values are requested. A list is one value, with the documents
-that it names. New documents are known by their ids, which are derived from their requests.
+that it names.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from floridify_batch.components.change import Collection, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.components.requests import custom_id
+from floridify_batch.database.attribution import Stamps, is_older, linked_documents, written_definitions
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS
 from floridify_batch.database.merge import is_edited
 from floridify_batch.database.ownership import copied_example_id, is_copied_etymology, named_sources
@@ -45,10 +45,9 @@ type Document = Mapping[str, Any]
 MARK = "undo"
 """The stamp of a word that is being undone: an interrupted undo finds its words by it."""
 
-ENTRIES, WORDS = "synthesis entries", "words"
-"""The names of documents that are counted beside the components."""
+ENTRIES, EMPTIED, WORDS = "synthesis entries", "emptied entries", "words"
+"""The names of documents that are counted beside the components; emptied entries were there before the run."""
 
-_MOST_ITEMS = 50
 _OWN_TEXTS = ("part_of_speech", "text", "meaning_cluster")
 _NOT_VALUES = frozenset({"meaning_cluster", "source_definitions", "model_info"})
 _DEFINITION_VALUES = (*(name for name in blank_definition() if name not in _NOT_VALUES), *EXTRA_DEFINITION_FIELDS)
@@ -111,29 +110,9 @@ class Trace:
         return bool(self.word_removed or self.removed or self.unstampings)
 
 
-def trace_of(found: WordDocuments, stamps: Set[DocId]) -> Trace:
+def trace_of(found: WordDocuments, stamps: Stamps) -> Trace:
     """The trace of the run of these stamps."""
     return _Tracer(found, stamps, Trace(found.word)).traced()
-
-
-def made_by(word: str, component: str, number: int | None, target: DocId, stamp: DocId) -> Iterator[DocId]:
-    """The ids of the new documents that an answer may have made; requests of earlier versions name a copy's source."""
-    for each in (target, copied_id(target)):
-        identity = custom_id(word, each, component, number)
-        yield from (derived_id(identity, stamp, index) for index in range(_MOST_ITEMS))
-
-
-def written_definitions(found: WordDocuments, stamps: Set[DocId]) -> list[tuple[str, DocId]]:
-    """The existing definitions of a word that runs wrote, with the keys of their stamps."""
-    text, written = str(found.word.get("text")), dict[DocId, str]()
-    entries = (each.document for each in found.entries if each.document.get("provider") == SYNTHESIS)
-    for document in (found.word, *entries):
-        for key, stamp in own_stamps(document, stamps).items():
-            component, _, number = key.rpartition(":")[2].partition("-")
-            if component in (SynthesisComponent.DEFINITIONS, SynthesisComponent.DEFINITION_TEXT):
-                made = made_by(text, component, int(number) if number else None, found.id, stamp)
-                written |= {each: key for each in made if each in found.definitions}
-    return [(key, each) for each, key in written.items()]
 
 
 @dataclass(slots=True)
@@ -141,7 +120,7 @@ class _Tracer:
     """The comparison of a word's documents with the values that a run wrote."""
 
     found: WordDocuments
-    stamps: Set[DocId]
+    stamps: Stamps
     trace: Trace
     values: dict[DocId, dict[str, Any]] = field(default_factory=dict)
     """The values after the undo, by document and field."""
@@ -179,12 +158,12 @@ class _Tracer:
     # ── values ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _compare_values(self, stored: Stored, scope: Scope) -> None:
-        for key, stamp in own_stamps(stored.document, self.stamps).items():
+        marked = MARK in own_stamps(self.found.word, self.stamps.keys())
+        for key in own_stamps(stored.document, self.stamps.keys()):
             names = fields_of(key, scope)
             if not names:
                 continue
-            makes = RECIPES[SynthesisComponent(key)].makes is not None
-            made = self._made(key, stored.id, stamp) if makes else set()
+            made = linked_documents(self.found, key, stored, self.stamps, marked)
             result = self._result(stored.document, names, made)
             self.trace.counts[key, result] += 1
             if result is not UndoResult.REMOVED:
@@ -197,20 +176,6 @@ class _Tracer:
             )
             self.made |= made
 
-    def _made(self, key: str, target: DocId, stamp: DocId) -> set[DocId]:
-        """The run's new documents that a value names, or named."""
-        text = str(self.found.word.get("text"))
-        made = set(
-            made_by(
-                text,
-                key,
-                None,
-                self.found.id if RECIPES[SynthesisComponent(key)].scope is Scope.WORD else target,
-                stamp,
-            )
-        )
-        return {each for each in self.found.linked if each in made}
-
     def _result(self, document: Document, names: Sequence[str], made: Set[DocId]) -> UndoResult:
         """The result for a value in these fields, of which the first is the component's own."""
         digests = digests_of(document)
@@ -219,7 +184,8 @@ class _Tracer:
         if any(digests[name] != value_digest(document.get(name)) for name in names if name in digests):
             return UndoResult.EDITED
         linked = [self.found.linked[each].document for each in made]
-        if any(is_changed(each) for each in linked):
+        dangling = not made and names[0].endswith(("_ids", "_id")) and document.get(names[0])
+        if dangling or any(is_changed(each) for each in linked):
             return UndoResult.EDITED
         return UndoResult.UNRECORDED if any(not digests_of(each) for each in linked) else UndoResult.REMOVED
 
@@ -261,7 +227,7 @@ class _Tracer:
             return UndoResult.UNRECORDED
         if any(digests[each] != value_digest(after.get(each)) for each in _OWN_TEXTS if each in digests):
             return UndoResult.EDITED
-        own = set(own_stamps(stored.document, self.stamps))
+        own = set(own_stamps(stored.document, self.stamps.keys()))
         if after[SYNTHESIS].keys() - own or stored.id in self.found.cited:
             return UndoResult.IN_USE
         examples = (each for each in self.found.linked.values() if each.collection == Collection.EXAMPLES)
@@ -286,15 +252,16 @@ class _Tracer:
         derived = {synthesis_entry_id(self.found.id, each) for each in ("", *prefixes)}
         copies = [each for each in self.found.definitions.values() if self._is_plain_copy(each)]
         if not entries and MARK in own_stamps(
-            self.found.word, self.stamps
+            self.found.word, self.stamps.keys()
         ):  # an undo that was interrupted has removed it
             self._take(each for each in copies if doc_id(each.document.get("dictionary_entry_id")) in derived)
             return
         for entry in entries:
             if entry.id not in derived or not self._is_blank(entry):
                 continue
-            result = self._entry_result(entry, {each.id for each in copies})
-            self.trace.counts[ENTRIES, result] += 1
+            result, older = self._entry_result(entry, {each.id for each in copies}), self._is_older(entry)
+            if not older or result is UndoResult.REMOVED:
+                self.trace.counts[EMPTIED if older else ENTRIES, result] += 1
             if result is UndoResult.REMOVED:
                 clone = self.found.linked.get(self._clone(entry) or entry.id)
                 own = (each for each in copies if _is_owned(each.document, entry.id))
@@ -310,10 +277,14 @@ class _Tracer:
             if listed or copies:
                 self.trace.unlistings.append(Unlisting(entry, listed, copies))
 
+    def _is_older(self, entry: Stored) -> bool:
+        """Whether an entry was there before the run."""
+        return all(is_older(entry.document, moment) for moment in self.stamps.values())
+
     def _is_blank(self, entry: Stored) -> bool:
         """Whether an entry has no values and no stamps except those of definitions that the run wrote."""
         after = self._after(entry)
-        ours = {key for key in own_stamps(entry.document, self.stamps) if key not in self.kept}
+        ours = {key for key in own_stamps(entry.document, self.stamps.keys()) if key not in self.kept}
         own = {"pronunciation_id": self._clone(entry) is None}
         own["etymology"] = not is_copied_etymology(after, (each.document for each in self.found.entries))
         valued = any(after.get(name) and own.get(name, True) for name in _ENTRY_VALUES)
@@ -335,7 +306,7 @@ class _Tracer:
         if own - copies - self.gone:
             return UndoResult.EDITED
         listed = [each for each in map(doc_id, entry.document.get("definition_ids") or ()) if each not in self.gone]
-        if not listed and MARK in own_stamps(self.found.word, self.stamps):
+        if not listed and MARK in own_stamps(self.found.word, self.stamps.keys()):
             return UndoResult.REMOVED
         written = [self.found.definitions[each] for each in self.gone if each in self.found.definitions]
         covered = {copied_id(each) for each in listed} | {
@@ -391,7 +362,7 @@ class _Tracer:
         every = (*self.found.definitions.values(), *self.found.entries, *self.found.linked.values())
         bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
         stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
-        own = {key for key in own_stamps(word, self.stamps) if component_of(key) not in self._kept_components()}
+        own = {key for key in own_stamps(word, self.stamps.keys()) if component_of(key) not in self._kept_components()}
         if self.found.id != derived or not bare or stamps - own:
             return
         if all(each.id in self.gone for each in every):
@@ -416,7 +387,7 @@ class _Tracer:
         components = self._kept_components()
         others = [
             key
-            for key in own_stamps(stored.document, self.stamps)
+            for key in own_stamps(stored.document, self.stamps.keys())
             if key not in undone and not _has_value(stored, key) and component_of(key) not in components
         ]
         if undone or others:

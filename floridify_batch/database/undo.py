@@ -49,7 +49,7 @@ class Undo:
         self._store = store
         self._run = run
         self._now = now
-        self._stamps: frozenset[DocId] = frozenset()
+        self._stamps: dict[DocId, datetime | None] = {}
 
     async def count(self) -> Counts:
         """The numbers of values and documents to undo, and of those that stay, by component and result."""
@@ -74,8 +74,9 @@ class Undo:
 
     async def _words(self) -> list[DocId]:
         """The words with a document that has a stamp of the run."""
-        found = await self._store.find(STAMPS, {"run": self._run}, ("_id",))
-        self._stamps = frozenset(doc_id(each["_id"]) for each in found)
+        found = await self._store.find(STAMPS, {"run": self._run}, ("_id", "batch_created"))
+        moments = {doc_id(each["_id"]): each.get("batch_created") for each in found}
+        self._stamps = {name: each if isinstance(each, datetime) else None for name, each in moments.items()}
         return await words_with(self._store, _stamped(self._stamps))
 
     async def _traces(self, words: Sequence[DocId]) -> list[Trace]:

@@ -21,7 +21,7 @@ from floridify_batch.components.quality_check import Doubt, Severity
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import together
-from floridify_batch.database.trace import ENTRIES, WORDS, UndoResult
+from floridify_batch.database.trace import EMPTIED, ENTRIES, WORDS, UndoResult
 from floridify_batch.display.text import (
     NARROW,
     WIDE,
@@ -416,7 +416,7 @@ def recovered_panel(batches: int, unreadable: int, recovered: Recovered) -> Rend
 def undo_table(counts: Mapping[tuple[str, UndoResult], int]) -> Table:
     """The values and documents of a run that are removed, and those that stay, by component."""
     table = listing("written", "removed", "kept", right=("removed", "kept"))
-    for name in (*SynthesisComponent, ENTRIES, WORDS):
+    for name in (*SynthesisComponent, ENTRIES, EMPTIED, WORDS):
         removed = counts.get((name, UndoResult.REMOVED), 0)
         kept = sum(counts.get((name, each), 0) for each in UndoResult) - removed
         if removed or kept:

@@ -12,7 +12,7 @@ from floridify_batch.cli.undo import undo_run
 from floridify_batch.components.change import Collection
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
-from floridify_batch.database.trace import ENTRIES, WORDS, UndoResult
+from floridify_batch.database.trace import EMPTIED, ENTRIES, WORDS, UndoResult
 from floridify_batch.database.undo import Undo
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, copy_of, owned
 from tests.workspace import Workspace
@@ -208,24 +208,128 @@ async def test_clusters_in_an_entry_that_stays(workspace: Workspace, store: Mong
     assert all(each["meaning_cluster"] is None for each in owned(database))
 
 
+LINKED = ("examples", "facts", "pronunciations")
+EVERY_KIND = "synonyms,examples,pronunciation,facts"
+
+
+async def test_a_renamed_word(workspace: Workspace, store: MongoStore) -> None:
+    """Of a word that an editor has renamed since, everything goes that the table says; only the new name stays."""
+    database = workspace.database
+    word = add_word(database, "colour")
+    add_entry(database, word, [add_definition(database, word, "a hue")], "wiktionary")
+    before = dictionary(database)
+    result = await workspace.run(["colour", "madeup"], components=EVERY_KIND)
+    assert all(database[each].count_documents({}) for each in LINKED)
+    database.words.update_one({"text": "colour"}, {"$set": {"text": "color", "normalized": "color"}})
+    database.words.update_one({"text": "madeup"}, {"$set": {"text": "made-up", "normalized": "made-up"}})
+    counts = await undo(store, result.run)
+    assert {each for _, each in counts} == {UndoResult.REMOVED}
+    assert counts[ENTRIES, UndoResult.REMOVED] == 2
+    now = dictionary(database)
+    assert {name: now.get(name) for name in now if name != "words"} == {
+        name: before[name] for name in before if name != "words"
+    }
+    assert sorted(each["text"] for each in now["words"]) == ["color", "made-up"]
+    assert not await undo(store, result.run)
+
+
+async def test_clusters_of_a_renamed_word(workspace: Workspace, store: MongoStore) -> None:
+    """Definitions that the run wrote from those of sources go, too, after a rename."""
+    database = workspace.database
+    words(database)
+    before = dictionary(database)
+    result = await workspace.run(["bank"], components=f"{STRUCTURE},{EVERY_KIND}")
+    database.words.update_one({"text": "bank"}, {"$set": {"text": "banks"}})
+    counts = await undo(store, result.run)
+    assert {each for _, each in counts} == {UndoResult.REMOVED}
+    assert counts["definition_text", UndoResult.REMOVED] > 0
+    database.words.update_one({"text": "banks"}, {"$set": {"text": "bank"}})
+    assert dictionary(database) == before
+
+
+async def test_another_run_under_the_new_name(workspace: Workspace, store: MongoStore) -> None:
+    """After a rename, values that another run wrote under the new name stay with their documents."""
+    database = workspace.database
+    words(database)
+    first = await workspace.run(["shore"], components="examples,facts")
+    database.words.update_one({"text": "shore"}, {"$set": {"text": "shores"}})
+    await workspace.run(["shores"], name="more", components="pronunciation")
+    counts = await undo(store, first.run)
+    assert counts["facts", UndoResult.REMOVED] == 1
+    assert [database[each].count_documents({"model_info": {"$ne": None}}) for each in LINKED] == [0, 0, 1]
+    ours = database.dictionary_entries.find_one({"provider": "synthesis"}) or {}
+    assert ours["pronunciation_id"]
+
+
+async def test_a_moved_definition(workspace: Workspace, store: MongoStore) -> None:
+    """The examples of a definition that an editor has moved to another word go, as the table says."""
+    database = workspace.database
+    words(database)
+    result = await workspace.run(["bank", "shore"], components="examples")
+    source = database.definitions.find_one({"text": "where money is kept"}) or {}
+    moved = copy_of(database, source["_id"])
+    shore = database.words.find_one({"text": "shore"}) or {}
+    of_shore, made = {"word_id": shore["_id"], "provider": "synthesis"}, {"type": "generated"}
+    database.dictionary_entries.update_one({"provider": "synthesis"}, {"$pull": {"definition_ids": moved["_id"]}})
+    database.dictionary_entries.update_one(of_shore, {"$push": {"definition_ids": moved["_id"]}})
+    database.definitions.update_one({"_id": moved["_id"]}, {"$set": {"word_id": shore["_id"], "text": "mine"}})
+    assert database.examples.count_documents({**made, "definition_id": moved["_id"]})
+    counts = await undo(store, result.run)
+    assert counts["examples", UndoResult.REMOVED] == 3
+    assert not database.examples.count_documents(made)
+    assert (database.definitions.find_one({"_id": moved["_id"]}) or {})["example_ids"] == []
+
+
+async def test_removed_documents_of_a_list(workspace: Workspace, store: MongoStore) -> None:
+    """A list whose documents somebody has deleted is counted as kept, and keeps its stamp."""
+    database = workspace.database
+    words(database)
+    result = await workspace.run(["shore"], components="facts")
+    database.facts.delete_many({})
+    for _ in range(2):
+        counts = await undo(store, result.run)
+        assert (counts["facts", UndoResult.EDITED], counts["facts", UndoResult.REMOVED]) == (1, 0)
+
+
+async def test_the_entry_of_an_earlier_run(workspace: Workspace, store: MongoStore) -> None:
+    """The undo of a later run counts no entry as edited, or as the run's own, that an earlier run inserted."""
+    database = workspace.database
+    words(database)
+    await workspace.run(["bank", "shore"], components="domain,etymology")
+    copied = database.definitions.find_one({"text": "the edge of the sea"}) or {}
+    copy = copy_of(database, copied["_id"])
+    database.definitions.update_one({"_id": copy["_id"]}, {"$set": {"text": "mine"}})
+    database.dictionary_entries.update_many(
+        {"provider": "synthesis"}, {"$set": {"created_at": datetime(2020, 1, 1, tzinfo=UTC)}}
+    )
+    second = await workspace.run(["bank", "shore"], name="more", components="domain,etymology", force=True)
+    counts = await undo(store, second.run)
+    assert {name for name, _ in counts} == {"domain", "etymology", EMPTIED}
+    assert counts[EMPTIED, UndoResult.REMOVED] == 1
+    assert {each for _, each in counts} == {UndoResult.REMOVED}
+    assert database.dictionary_entries.count_documents({"provider": "synthesis"}) == 1
+
+
 class Killed(Exception):
     """The process died."""
 
 
-async def test_killed_at_any_write(workspace: Workspace, mongo_url: str, database: Found) -> None:
+@pytest.mark.parametrize("name", ["bank", "renamed"])
+async def test_killed_at_any_write(workspace: Workspace, mongo_url: str, database: Found, name: str) -> None:
     """An undo that dies after any of its writes, and is repeated, ends as one that does not die."""
     words(database)
     before = dictionary(database)
     result = await workspace.run(["bank", "unheard"], components=f"{STRUCTURE},synonyms,facts,examples")
     entry = database.dictionary_entries.find_one({"provider": "synthesis", "etymology": {"$ne": None}}) or {}
     database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"etymology.text": "From an editor."}})
+    database.words.update_one({"text": "bank"}, {"$set": {"text": name}})
     copies = {each: list(database[each].find()) for each in database.list_collection_names()}
     expected: dict[str, Any] | None = None
     for point in range(200):
-        for name, documents in copies.items():
-            database[name].delete_many({})
+        for collection, documents in copies.items():
+            database[collection].delete_many({})
             if documents:
-                database[name].insert_many(documents)
+                database[collection].insert_many(documents)
         store, seen = MongoStore(mongo_url, database.name), Counter[str]()
 
         def die(moment: str, at: int = point, seen: Counter[str] = seen) -> None:
