@@ -60,7 +60,7 @@ def _of_run(path: Path) -> "Iterator[Row]":
     checkpoint = checkpoint_or_only(path)
     for name, value in ledger_of(checkpoint).run.settings.model_dump(mode="json").items():
         shown = "-" if value in (None, False, "", [], {}) else _shown(name, value)
-        yield name.replace("_", "-"), shown, str(checkpoint.path)
+        yield name.replace("_", "-"), shown, "checkpoint"
 
 
 def _floridify(run: Any) -> "FloridifyConfig":

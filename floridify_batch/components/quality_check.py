@@ -372,7 +372,7 @@ CHECKS = (
     ),
     _check("inflection", ("synonyms", "antonyms"), _MEDIUM, "is a form of the same word as “{detail}”", _is_form),
     _check("similar", ("examples",), _LOW, "differs little from “{detail}”", _similar),
-    _check("form", ("definitions",), _LOW, "does not have the form of the definition of a {detail}", _other_form),
+    _check("form", ("definitions",), _LOW, "is not in the form of a definition ({detail})", _other_form),
     _check("respelling", ("pronunciation",), _LOW, "has the capitals “{detail}”, like a respelling", _respelled),
     _check("one_word", ("examples",), _LOW, "is a single word", _no_sentence),
     _check("long", tuple(_MOST_WORDS), _LOW, "is long ({detail})", _long),
