@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import check_exists, config_at, place_of, run_at, table_console
+from floridify_batch.cli.context import check_exists, config_at, place_and_language, table_console
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -48,9 +48,7 @@ def check(
     """List doubtful values of entries."""
     if everything == bool(words):
         raise UsageError("Pass the words to check, or --all.")
-    config = config_at(floridify_config)
-    found = run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
-    place, its = found or (place_of(mongo_url, database, config), "en")
+    place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
     texts = None if everything else words
     report = asyncio.run(checked(place, texts, language or (None if everything else its)))
     (_print_json if as_json else _print)(report)

@@ -234,7 +234,7 @@ def place_of(
     return Place(config.mongo_url_or(mongo_url), sandbox_database(name) if sandbox else name)
 
 
-def run_at(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "tuple[Place, str] | None":
+def _run_at(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "tuple[Place, str] | None":
     """Database and language of a run: of the given checkpoint, or of the only one here if no database is named."""
     from floridify_batch.run.resources import redacted_url
 
@@ -261,6 +261,14 @@ def place_of_run(ledger: "Ledger", checkpoint: "Checkpoint", mongo_url: str | No
 
     found = Resources(ledger.run.settings, Secrets(None, mongo_url), checkpoint).place
     return replace(found, database=database or found.database)
+
+
+def place_and_language(
+    checkpoint: Path | None, mongo_url: str | None, database: str | None, config: "FloridifyConfig"
+) -> "tuple[Place, str]":
+    """Database and language of a run, see `_run_at`; where there is none, the usual database, and English."""
+    found = _run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
+    return found or (place_of(mongo_url, database, config), "en")
 
 
 def check_exists(place: "Place") -> None:
@@ -357,6 +365,15 @@ def check_log_file(path: Path | None) -> None:
 def name_of_run(checkpoint: "Checkpoint", ledger: "Ledger") -> str:
     """The first line of what is shown about a run: its checkpoint and its ID."""
     return f"{checkpoint.path} · run {ledger.run.id}"
+
+
+def say_if_invented(place: "Place") -> None:
+    """Say that the entries of a sandbox's database are invented."""
+    from floridify_batch.components.entry_store import is_sandbox_database
+    from floridify_batch.display.console import say_on_stderr
+
+    if is_sandbox_database(place.database):
+        say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
 
 
 def say_if_sandbox(ledger: "Ledger") -> None:

@@ -14,9 +14,10 @@ from floridify_batch.cli.context import (
     checkpoint_or_only,
     config_at,
     ledger_of,
+    place_and_language,
     place_of,
     place_of_run,
-    run_at,
+    say_if_invented,
 )
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption, RunLanguageOption
 from floridify_batch.errors import CheckpointError, UsageError
@@ -72,6 +73,7 @@ def export(
 ) -> None:
     """Write a dictionary to a file."""
     from floridify_batch.display.console import say, say_on_stderr
+    from floridify_batch.export.entry_source import Selection
     from floridify_batch.export.file import ExportTarget
     from floridify_batch.export.format import format_of
 
@@ -80,13 +82,11 @@ def export(
     target = ExportTarget(out, format_of(name, out), title or out.stem, f"{utc_now():%Y-%m-%d}")
     check_target(out, yes=yes)
     config = config_at(floridify_config)
-    usual = place_of(mongo_url, database, config)
-    wanted = (config.mongo_url_or(mongo_url), database or config.database)
     if everything or (source is None and language):
-        found = run_at(None, *wanted)
-        place, selection = found[0] if found else usual, _whole(language)
+        place, selection = place_and_language(None, mongo_url, database, config)[0], Selection(None, language)
     else:
-        place, selection = _of_run(source, language, *wanted) or (usual, _of_list(source, language))
+        found = _of_run(source, language, config.mongo_url_or(mongo_url), database or config.database)
+        place, selection = found or (place_of(mongo_url, database, config), _of_list(source, language))
     result = asyncio.run(export_entries(place, selection, target))
     say(f"{counted(result.entries, 'entry', 'entries')} with {counted(result.senses, 'sense')} written to {out}.")
     for note in result.notes:
@@ -95,28 +95,19 @@ def export(
 
 async def export_entries(place: "Place", selection: "Selection", target: "ExportTarget") -> "ExportResult":
     """Export the selected entries of a database, with a progress bar in a terminal."""
-    from floridify_batch.components.entry_store import is_sandbox_database
     from floridify_batch.database.connection import opened
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.export.entry_source import EntrySource
     from floridify_batch.export.file import export_file
 
     check_exists(place)
-    if is_sandbox_database(place.database):
-        say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
+    say_if_invented(place)
     async with opened(place, say_on_stderr) as store:
         with _progress_bar() as progress:
             return await export_file(EntrySource(store, selection), target, progress)
 
 
 # ── the words ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _whole(language: str | None) -> "Selection":
-    """All words of the database, or those of a language."""
-    from floridify_batch.export.entry_source import Selection
-
-    return Selection(None, language)
 
 
 def _of_run(

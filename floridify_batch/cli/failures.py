@@ -12,6 +12,7 @@ from floridify_batch.cli.context import (
     config_at,
     ledger_of,
     name_of_run,
+    place_of_run,
     say_if_sandbox,
     table_console,
 )
@@ -73,11 +74,10 @@ async def _senses(
     from floridify_batch.database.connection import opened_database
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.errors import DatabaseError
-    from floridify_batch.run.resources import Resources, Secrets
     from floridify_batch.timing import ignore
 
     words = list(dict.fromkeys(row.word for row in rows if row.document))
-    place = Resources(ledger.run.settings, Secrets(None, mongo_url), checkpoint).place
+    place = place_of_run(ledger, checkpoint, mongo_url, None)
     if not words or not place.exists:
         return None
     try:

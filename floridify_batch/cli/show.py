@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import config_at, place_of, run_at
+from floridify_batch.cli.context import config_at, place_and_language, say_if_invented
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -38,14 +38,8 @@ def show(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Print a dictionary entry."""
-    from floridify_batch.components.entry_store import is_sandbox_database
-    from floridify_batch.display.console import say_on_stderr
-
-    config = config_at(floridify_config)
-    found = run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
-    place, its = found or (place_of(mongo_url, database, config), "en")
-    if is_sandbox_database(place.database):
-        say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
+    place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
+    say_if_invented(place)
     raise typer.Exit(asyncio.run(show_word(" ".join(word), place, language=language or its, as_json=as_json)))
 
 

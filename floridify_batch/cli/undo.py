@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -18,6 +19,7 @@ from floridify_batch.cli.context import (
     config_at,
     ledger_of,
     place_of,
+    place_of_run,
 )
 from floridify_batch.cli.options import ConfigOption, ConfirmedOption, DatabaseOption, MongoOption
 from floridify_batch.errors import CheckpointError, UsageError
@@ -52,18 +54,13 @@ def undo(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Remove the values that a run wrote."""
-    from dataclasses import replace
-
-    from floridify_batch.run.resources import Resources, Secrets
-
     config = config_at(floridify_config)
     path = Path(run)
     by_id = not (path.exists() or path.suffix == ".json")
-    named = checkpoint_of_run(run) if by_id else checkpoint_or_only(path)
-    if named is None:
+    checkpoint = checkpoint_of_run(run) if by_id else checkpoint_or_only(path)
+    if checkpoint is None:
         place = place_of(mongo_url, database, config)
         raise typer.Exit(asyncio.run(undo_run(run, place, dry_run=dry_run, yes=yes)))
-    checkpoint = named
     ledger = ledger_of(checkpoint)
     if checkpoint.is_held():
         raise CheckpointError("The run is active in another process; stop it first.")
@@ -73,10 +70,9 @@ def undo(
             "Resume it or cancel its batches (batch-synth cancel) first, or name the run by its ID, "
             f"{ledger.run.id}, to undo what it has stored so far."
         )
-    place = Resources(ledger.run.settings, Secrets(None, config.mongo_url_or(mongo_url)), checkpoint).place
-    place = replace(place, database=database or place.database)
-    code = asyncio.run(undo_run(ledger.run.id, place, dry_run=dry_run, yes=yes, undone=lambda: mark_undone(checkpoint)))
-    raise typer.Exit(code)
+    place = place_of_run(ledger, checkpoint, config.mongo_url_or(mongo_url), database)
+    undone = partial(mark_undone, checkpoint)
+    raise typer.Exit(asyncio.run(undo_run(ledger.run.id, place, dry_run=dry_run, yes=yes, undone=undone)))
 
 
 def checkpoint_of_run(run: str) -> "Checkpoint | None":

@@ -8,18 +8,23 @@ from typing import Any, NamedTuple
 from floridify_batch.components.change import Collection
 from floridify_batch.components.quality_check import EntryTexts, SenseTexts
 from floridify_batch.database.document import first_language
-from floridify_batch.database.layout import in_language
-from floridify_batch.database.lookup import Headword, by_number, headwords_of, ids_in
+from floridify_batch.database.lookup import (
+    PAGE,
+    WITHOUT_FETCHED_PAGES,
+    Headword,
+    all_words,
+    by_text,
+    headwords_of,
+    ids_in,
+    of_language,
+)
 from floridify_batch.database.ownership import named_sources
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import DocId, copied_id, doc_id, spellings_of
 
 type Document = Mapping[str, Any]
 
-_PAGE = 200
 _ID = re.compile("[0-9a-f]{24}")
-_LEFT_OUT = {"raw_data": False}
-"""The field with a source's page as it was fetched, which may have megabytes."""
 
 
 class ChangedSource(NamedTuple):
@@ -37,38 +42,18 @@ async def stored_headwords(
     store: MongoStore, texts: Sequence[str] | None, language: str | None
 ) -> AsyncIterator[Headword]:
     """The headwords of these texts, or all, in one language or in all; read in pages, so that memory stays constant."""
-    pages = _every_word(store, language) if texts is None else _listed_words(store, texts, language)
+    pages = all_words(store, language) if texts is None else _listed_words(store, texts, language)
     async for words in pages:
-        for headword in await headwords_of(store, sorted(words, key=_by_text), _LEFT_OUT):
+        for headword in await headwords_of(store, words, WITHOUT_FETCHED_PAGES):
             yield headword
-
-
-def _by_text(word: dict[str, Any]) -> tuple[str, tuple[int, str]]:
-    return str(word["text"]), by_number(word)
 
 
 async def _listed_words(
     store: MongoStore, texts: Sequence[str], language: str | None
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    for page in batched(texts, _PAGE):
+    for page in batched(texts, PAGE):
         query: dict[str, Any] = {"text": {"$in": [*chain.from_iterable(map(spellings_of, page))]}}
-        yield await store.find(Collection.WORDS, query | _of(language))
-
-
-async def _every_word(store: MongoStore, language: str | None) -> AsyncIterator[list[dict[str, Any]]]:
-    """All words, each page by a query of its own. A page ends with the last homograph of a text."""
-    after: Mapping[str, Any] = {"$gte": ""}
-    while words := await store.find(Collection.WORDS, {"text": after} | _of(language), limit=_PAGE, sort="text"):
-        last = words[-1]["text"]
-        if len(words) == _PAGE:
-            homographs = await store.find(Collection.WORDS, {"text": last} | _of(language))
-            words = [word for word in words if word["text"] != last] + homographs
-        yield words
-        after = {"$gt": last}
-
-
-def _of(language: str | None) -> dict[str, Any]:
-    return dict(in_language(language)) if language else {}
+        yield sorted(await store.find(Collection.WORDS, query | of_language(language)), key=by_text)
 
 
 # ── texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ the database's layout was detected.
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import batched
@@ -22,6 +22,12 @@ from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id
 from floridify_batch.words.language import primary_language
 
 type Document = dict[str, Any]
+
+PAGE = 200
+"""Words per page where all documents of words are read: some megabytes."""
+
+WITHOUT_FETCHED_PAGES: Mapping[str, bool] = {"raw_data": False}
+"""All fields of entries but the one with a source's page as it was fetched, which may have megabytes."""
 
 _MAX_CANDIDATES = 300
 _NEAREST = 5
@@ -96,6 +102,36 @@ def by_number(word: Document) -> tuple[int, str]:
     """The sort key of homographs."""
     number = word.get("homograph_number")
     return number if isinstance(number, int) else 0, str(word["_id"])
+
+
+def of_language(language: str | None) -> Document:
+    """The query for words of a language, or for all words."""
+    return in_language(language) if language else {}
+
+
+async def all_words(store: MongoStore, language: str | None) -> AsyncIterator[list[Document]]:
+    """All words in pages by their texts, so that memory stays constant; each page is a query, which can be retried.
+
+    The words of one text are homographs and stay together, so a page begins after the last text of the one before.
+    """
+    after: Mapping[str, Any] = {"$gte": ""}
+    while words := await _words_from(store, after, of_language(language)):
+        yield sorted(words, key=by_text)
+        after = {"$gt": max(word["text"] for word in words)}
+
+
+async def _words_from(store: MongoStore, after: Mapping[str, Any], wanted: Document) -> list[Document]:
+    words = await store.find(Collection.WORDS, {"text": after} | wanted, limit=PAGE, sort="text")
+    if len(words) < PAGE:
+        return words
+    last = words[-1]["text"]
+    whole = [word for word in words if word["text"] != last]
+    return whole or await store.find(Collection.WORDS, {"text": last} | wanted)
+
+
+def by_text(word: Document) -> tuple[str, tuple[int, str]]:
+    """The sort key of words, homographs in their order."""
+    return word["text"], by_number(word)
 
 
 async def headwords_of(

@@ -7,20 +7,22 @@ from typing import Any
 
 from floridify_batch.components.change import Collection
 from floridify_batch.database.document import first_language
-from floridify_batch.database.layout import STAMPS, in_language
-from floridify_batch.database.lookup import Headword, by_number, headwords_of
+from floridify_batch.database.layout import STAMPS
+from floridify_batch.database.lookup import (
+    PAGE,
+    WITHOUT_FETCHED_PAGES,
+    Headword,
+    all_words,
+    by_number,
+    headwords_of,
+    of_language,
+)
 from floridify_batch.database.store import MongoStore
 from floridify_batch.export.document_reader import DocumentReader, stamp_ids, stamp_origin
 from floridify_batch.export.entry import ExportedEntry, Origin
 from floridify_batch.words.entry import spellings_of
 
 type Document = dict[str, Any]
-
-PAGE = 200
-"""Words per page: some megabytes of documents."""
-
-_LEFT_OUT: Mapping[str, bool] = {"raw_data": False}
-"""The field with a source's page as it was fetched, which may have megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,12 @@ class EntrySource:
         """The number of words that are selected."""
         if self.selection.words is not None:
             return len(self.selection.words)
-        return await self.store.count(Collection.WORDS, self._of_language())
+        return await self.store.count(Collection.WORDS, of_language(self.selection.language))
 
     async def pages(self) -> AsyncIterator[tuple[int, list[ExportedEntry]]]:
         """The entries of each page, with the number of words that were looked up for it."""
         async for looked_up, words in self._word_pages():
-            headwords = await headwords_of(self.store, words, _LEFT_OUT)
+            headwords = await headwords_of(self.store, words, WITHOUT_FETCHED_PAGES)
             await self._learn_stamps(headwords)
             yield looked_up, [entry for each in headwords for entry in self._entries(each)]
 
@@ -71,8 +73,8 @@ class EntrySource:
         languages = headword.languages(first)
         several = len(languages) > 1
         for language in [chosen or first] if chosen or not several else languages:
-            of_language = headword.in_language(language) if several else headword
-            entry = self.reader.entry(of_language, language if several else first, self._stamps)
+            own = headword.in_language(language) if several else headword
+            entry = self.reader.entry(own, language if several else first, self._stamps)
             if entry.senses and entry.headword:
                 yield entry
             else:
@@ -84,40 +86,21 @@ class EntrySource:
         words = self.selection.words
         return self._all_words() if words is None else self._listed_words(words)
 
-    def _of_language(self) -> dict[str, Any]:
-        language = self.selection.language
-        return in_language(language) if language else {}
-
     async def _listed_words(self, words: Sequence[str]) -> AsyncIterator[tuple[int, list[Document]]]:
         """The words of a list, in its order: homographs by their numbers."""
         for page in batched(words, PAGE):
             spellings = {text: spellings_of(text) for text in page}
             query: Document = {"text": {"$in": sorted({each for known in spellings.values() for each in known})}}
             stored: dict[str, list[Document]] = {}
-            for word in await self.store.find(Collection.WORDS, query | self._of_language()):
+            for word in await self.store.find(Collection.WORDS, query | of_language(self.selection.language)):
                 stored.setdefault(word["text"], []).append(word)
             found = [_first_of(stored, spellings[text]) for text in page]
             self.absent += sum(not each for each in found)
             yield len(page), [word for each in found for word in sorted(each, key=by_number)]
 
     async def _all_words(self) -> AsyncIterator[tuple[int, list[Document]]]:
-        """All words by their texts, each page by a query of its own, which can be retried.
-
-        The words of one text are homographs and stay together, so a page begins after the last text of the one before.
-        """
-        after: Mapping[str, Any] = {"$gte": ""}
-        while words := await self._words_from(after):
-            yield len(words), sorted(words, key=lambda word: (word["text"], by_number(word)))
-            after = {"$gt": max(word["text"] for word in words)}
-
-    async def _words_from(self, after: Mapping[str, Any]) -> list[Document]:
-        query: Document = {"text": after} | self._of_language()
-        words = await self.store.find(Collection.WORDS, query, limit=PAGE, sort="text")
-        if len(words) < PAGE:
-            return words
-        last = words[-1]["text"]
-        whole = [word for word in words if word["text"] != last]
-        return whole or await self.store.find(Collection.WORDS, {"text": last} | self._of_language())
+        async for words in all_words(self.store, self.selection.language):
+            yield len(words), words
 
     async def _learn_stamps(self, headwords: Iterable[Headword]) -> None:
         """Read stamps that are not cached yet; there are few, one per batch and component."""
