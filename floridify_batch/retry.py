@@ -58,10 +58,6 @@ class Backoff:
         """Return this backoff with another limit on attempts."""
         return replace(self, attempts=attempts)
 
-    def endless(self) -> "Backoff":
-        """Return this backoff without a limit on attempts."""
-        return replace(self, attempts=inf)
-
 
 REQUEST = Backoff(0.5, attempts=7, jitter=True, longest_asked=60.0)
 """One immediate request."""

@@ -46,9 +46,14 @@ def is_listed_as(submission: Submission, identity: str, label: str | None, file_
     )
 
 
+def _is_of_another(identity: str, submission: Submission) -> bool:
+    """Whether an id is that of another chunk's batch, or of a former one of this chunk."""
+    return identity in submission.taken or identity in submission.former
+
+
 def is_created_for(submission: Submission, job: BatchJob) -> bool:
     """Whether a batch may be the one that a submission has just created."""
-    return job.id not in submission.taken | submission.former and not _names_another(job.label, submission)
+    return not _is_of_another(job.id, submission) and not _names_another(job.label, submission)
 
 
 def is_polled_as(submission: Submission, batch_id: str, job: BatchJob) -> bool:
@@ -60,7 +65,7 @@ def is_polled_as(submission: Submission, batch_id: str, job: BatchJob) -> bool:
         return False
     if job.id == batch_id:
         return True
-    if job.id in submission.taken | submission.former:
+    if _is_of_another(job.id, submission):
         return False
     return job.label == submission.label or _has_file(job.input_file_id, submission)
 

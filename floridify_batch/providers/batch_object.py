@@ -6,6 +6,7 @@ unreadable.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,7 +86,7 @@ def parsed_page(content: bytes, headers: Mapping[str, str]) -> Page:
 
 
 def _parsed(content: bytes) -> Any:
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    content = content.removeprefix(BOM_UTF8)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:

@@ -6,11 +6,11 @@ object stays as it is, and so does text that is none: it counts as an unreadable
 proxies drop the header that says so, or in UTF-16 is first put in plain UTF-8.
 """
 
-import codecs
 import gzip
 import re
 import shutil
 import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +18,8 @@ from pathlib import Path
 from floridify_batch.components.json_repair import leniently_parsed
 from floridify_batch.files import replacing
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b\x08"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[{}\[\]]')
 _SEVERAL = re.compile(rb'\}\s*,?\s*\{\s*"')
@@ -96,7 +95,7 @@ def _is_one_object(line: bytes) -> bool:
 
 
 def _text(line: bytes) -> bytes:
-    return line.removeprefix(BYTE_ORDER_MARK).strip()
+    return line.removeprefix(BOM_UTF8).strip()
 
 
 class _ObjectReader:
@@ -125,7 +124,7 @@ class _ObjectReader:
 
     def read(self, line: bytes) -> Iterator[bytes]:
         """Read a line; yield the objects that end on it."""
-        text = line.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
+        text = line.removeprefix(BOM_UTF8).rstrip(b"\r\n")
         begins = text.lstrip().startswith(b"{")
         if self._depth and begins:
             self._starts = [*self._starts[1 - _MOST_STARTS :], (len(self._text), self._depth)]

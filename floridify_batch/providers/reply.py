@@ -6,6 +6,7 @@ completion: an answer line of that status without usage makes the cost unknown, 
 
 import asyncio
 import json
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
@@ -14,7 +15,6 @@ import orjson
 
 from floridify_batch.providers.interface import HTTP_OK, Reply
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EVENT_DATA = "data:"
 _MOST_BYTES = 1 << 25
 """A reply is read up to this size; a completion has some kilobytes."""
@@ -73,7 +73,7 @@ def object_in(content: bytes) -> dict[str, Any] | None:
     Accepted around it: a byte order mark, an array or a string of JSON, further text behind it, and the form of a
     server-sent event.
     """
-    content = content.removeprefix(_BYTE_ORDER_MARK).strip()
+    content = content.removeprefix(BOM_UTF8).strip()
     try:
         return _unwrapped(orjson.loads(content))
     except orjson.JSONDecodeError:

@@ -11,6 +11,7 @@ have fewer lines than the service counts, or end within a line. Neither is accep
 minutes, and then the caller decides.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence, Set
 from enum import Enum, auto
 from itertools import count
@@ -31,7 +32,7 @@ from floridify_batch.errors import (
 from floridify_batch.providers.batch_identity import is_created_for
 from floridify_batch.providers.error import Nameless, Unreadable
 from floridify_batch.providers.interface import AnswerSource, BatchError, Batches, BatchJob, Found, Submission
-from floridify_batch.providers.json_lines import BYTE_ORDER_MARK, put_on_lines
+from floridify_batch.providers.json_lines import put_on_lines
 from floridify_batch.retry import (
     ACCOUNT_CODES,
     DOUBTFUL_CREATIONS,
@@ -215,10 +216,11 @@ async def fetch_answers(
     there = [path for path in files if path.exists()]
     for path in there:
         put_on_lines(path)
-    problem = denied or _shortfall(job, there, ids)
+    others = _hold_others(there, ids)
+    problem = denied or (_others_answers(job) if others else _shortfall(job, there, ids))
     if problem is None or _hold_all(there, ids):
         return
-    if _hold_others(there, ids):
+    if others:
         for path in there:
             path.unlink()
     elif problem is denied and there and not isinstance(denied, ServiceUncertain):
@@ -237,12 +239,15 @@ async def _denial(batches: AnswerSource, job: BatchJob, files: tuple[Path, Path]
     return None
 
 
+def _others_answers(job: BatchJob) -> IncompleteAnswers:
+    """Return the error of files with the answers of another batch."""
+    return IncompleteAnswers(
+        f"The service returned the answers of other requests for batch {job.id}; none of its own is among them."
+    )
+
+
 def _shortfall(job: BatchJob, files: Sequence[Path], ids: Set[str]) -> IncompleteAnswers | None:
     """Return the error of files that are not, or may not be, all of a batch's answers."""
-    if _hold_others(files, ids):
-        return IncompleteAnswers(
-            f"The service returned the answers of other requests for batch {job.id}; none of its own is among them."
-        )
     counted = job.done + job.failed
     match completeness(files, counted):
         case Completeness.FOREIGN:
@@ -331,4 +336,4 @@ def _is_within_a_line(last: bytes) -> bool:
 
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from (line.removeprefix(BYTE_ORDER_MARK) for line in file if line.strip())
+        yield from (line.removeprefix(BOM_UTF8) for line in file if line.strip())

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from floridify_batch.costs.answer_length import AnswerShape, packed_length, prior
 from floridify_batch.costs.price import rates
-from floridify_batch.costs.usage import FLEX, Forecast, Spent, Usage, together
+from floridify_batch.costs.usage import Forecast, Spent, Usage, together
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
@@ -66,7 +66,7 @@ class Costs:
     `carried` is the cost of an adopted checkpoint, or of the pilot if the run was `piloted`; `cost` includes it.
     `other_mode` is the cost of the same answers at the standard rate, or at the batch rate where they cost the standard
     one, `one_by_one` the expected cost of full answers at the standard rate, with one definition a request, `in_flight`
-    the expected cost of batches that are not collected yet.
+    the expected cost of batches that are not collected yet. `discounted`: requests cost what they do in a batch.
     """
 
     model: str
@@ -84,14 +84,9 @@ class Costs:
     max_cost: Decimal | None
     unmetered: int = 0
     duplicates: tuple[DuplicateCost, ...] = ()
-    flex: bool = False
+    discounted: bool = True
     piloted: bool = False
     one_by_one: Decimal | None = None
-
-    @property
-    def discounted(self) -> bool:
-        """Whether requests cost what they do in a batch."""
-        return self.flex or not self.immediate
 
     @property
     def own(self) -> Decimal | None:
@@ -124,7 +119,7 @@ def costs_of(ledger: Ledger) -> Costs:
             DuplicateCost(record.number, each.batch_id, each.status, each.usage, each.cost)
             for record, each in ledger.duplicates()
         ),
-        flex=settings.service_tier == FLEX,
+        discounted=settings.discounted,
         piloted=settings.pilot > 0,
         one_by_one=one_by_one_cost(ledger),
     )

@@ -8,7 +8,7 @@ time. So the user decides.
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from itertools import batched, islice
+from itertools import batched, chain, islice
 
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.errors import CheckpointError, OtherDatabase
@@ -91,9 +91,8 @@ async def adopt_database(run: Run) -> None:
 
 async def _create_words(run: Run, ordinals: Sequence[int]) -> None:
     """Create the documents of words that have none."""
-    texts = [run.words[ordinal] for ordinal in ordinals]
-    entries = await run.store.entries(texts, run.ledger.run.settings.language)
-    await run.store.ensure_words(entry.word for found in entries.values() for entry in found if not entry.word.stored)
+    entries = chain.from_iterable(await run.entries(ordinals))
+    await run.store.ensure_words(entry.word for entry in entries if not entry.word.stored)
 
 
 async def _store_again(run: Run, record: ChunkRecord) -> None:

@@ -149,16 +149,17 @@ class Driver:
         await self._store_answered(feeder)
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
             await self._unless_stopped(self._submitter.adopt(record))
-        refused = [await self._cancel(record) for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED))]
+        refusals = [await self._cancel(record) for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED))]
+        refused = next(filter(None, refusals), None)
         await self._poll(feeder)
-        while self._in_flight() and not self._stop.is_set() and not any(refused):
+        while self._in_flight() and not self._stop.is_set() and refused is None:
             await self._pause()
             await self._poll(feeder)
         await feeder.finish_returned()
         if self._stop.is_set():
             return StopReason.STOPPED
-        if self._in_flight() and any(refused):
-            raise next(filter(None, refused))
+        if self._in_flight() and refused is not None:
+            raise refused
         if self._denials.final or self._isolation:
             self._raise_deferred()
         return StopReason.FINISHED if self._run.ledger.finished else StopReason.CANCELLED
@@ -295,7 +296,8 @@ class Driver:
         try:
             job = await self._unless_stopped(polled_batch(self._run, record))
         except ServiceError as error:
-            await self._note_denial(record, error, polled=True)
+            if not (isinstance(error, UnknownBatch) and await self._is_renamed(record)):
+                self._note_denial(record, error)
             return
         if job is None:
             return
@@ -310,15 +312,17 @@ class Driver:
             # Checked here, too: many batches may end together, and each takes a while to store.
             await (feeder.finish_returned() if self._cancelling else self._submit_what_fits(feeder))
 
-    async def _note_denial(self, record: ChunkRecord, error: ServiceError, *, polled: bool = False) -> None:
+    async def _is_renamed(self, record: ChunkRecord) -> bool:
+        """Whether the service lists a denied batch under another id, which is adopted then."""
+        adopted = await self._unless_stopped(adopt_renamed(self._run, record))
+        if adopted is not None:
+            self._denials.note_found(adopted)
+        return adopted is not None
+
+    def _note_denial(self, record: ChunkRecord, error: ServiceError) -> None:
         """Note an error about one batch; raise one that affects the run."""
         if not concerns_one_batch(error):
             raise error
-        if polled and isinstance(error, UnknownBatch):
-            adopted = await self._unless_stopped(adopt_renamed(self._run, record))
-            if adopted is not None:
-                self._denials.note_found(adopted)
-                return
         self._denials.note_denial(record, error)
         self._queue_is_full = self._queue_is_full and not self._denials.is_final(record)
 
@@ -340,7 +344,7 @@ class Driver:
             self._isolation.defer_chunk(record, error)
             return True
         except ServiceError as error:
-            await self._note_denial(record, error)
+            self._note_denial(record, error)
             return False
         if after is None:
             return False

@@ -391,7 +391,7 @@ class Ledger(BaseModel):
 
     def totals(self) -> Totals:
         """The figures of the whole run, an adopted checkpoint's cost included; of a split chunk, those of its parts."""
-        counted = self._counted()
+        counted, final = self._counted(), self._final_failures()
         totals = Totals(
             words=self.run.words,
             processed=len(self.processed_words),
@@ -403,8 +403,8 @@ class Ledger(BaseModel):
             cost=together([self.carried_cost, self.known_cost_of_duplicates(), *(record.cost for record in counted)]),
             retried=self._retried(),
             incomplete=len(self.incomplete_words),
-            failed_for_good=self._final_failures(),
-            outdated=min(too_late(self.failures()), self._final_failures()),
+            failed_for_good=final,
+            outdated=min(sum(too_late(record.failures) for record in self.chunks), final),
             wave=self._wave(),
             waves=self.estimate.waves if self.estimate else (),
         )

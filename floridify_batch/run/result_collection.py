@@ -202,9 +202,7 @@ def _note_written(run: Run, record: ChunkRecord, page: SettledPage, outcome: Wri
 
 async def _read_again(run: Run, given: PageToSettle) -> PageToSettle:
     """A page with its words as they are stored now."""
-    texts = [run.words[ordinal] for ordinal in dict.fromkeys(each.ordinal for each in given.expected)]
-    entries = await run.store.entries(texts, run.ledger.run.settings.language)
-    return given._replace(entries=[entries[text] for text in texts])
+    return given._replace(entries=await run.entries(dict.fromkeys(each.ordinal for each in given.expected)))
 
 
 _SHOWN_WORDS = 5
@@ -375,13 +373,12 @@ async def _pages_to_settle(
     """A chunk's words, page by page, with the positions of their answer lines and their stored entries."""
     absent, origin = _absent(record), _origin(run, record)
     for page in expected_pages(run.folder(record), page_words):
-        texts = [run.words[ordinal] for ordinal in page.ordinals]
-        entries = await run.store.entries(texts, run.ledger.run.settings.language)
+        entries = await run.entries(page.ordinals)
         yield PageToSettle(
             page.expected,
             [index.places.get(each.line_id) for each in page.expected],
             [str(path) for path in paths],
-            [entries[text] for text in texts],
+            entries,
             absent,
             origin,
         )

@@ -1,7 +1,7 @@
 """The state of a run in memory, shared by its stages; and the start of a run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from floridify_batch.run.ledger import Adopted, ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.worker import InProcess, WorkerPool
 from floridify_batch.timing import Clock, Sleep, utc_now
+from floridify_batch.words.entry import Entry
 from floridify_batch.words.word_list import write_normalised
 
 
@@ -61,6 +62,12 @@ class Run:
         settings = self.ledger.run.settings
         queue = settings.queue_limit(self.ledger.token_limit)
         return Limits(words=settings.batch_size, input_tokens=queue, budget=self.budget)
+
+    async def entries(self, ordinals: Iterable[int]) -> list[Sequence[Entry]]:
+        """Look up the stored entries of words, in the order of their ordinals."""
+        texts = [self.words[each] for each in ordinals]
+        found = await self.store.entries(texts, self.ledger.run.settings.language)
+        return [found[text] for text in texts]
 
     def save(self) -> None:
         """Save the checkpoint and notify the observer of the totals."""

@@ -8,6 +8,7 @@ is cancelled, and its cost is part of the bill.
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from math import inf
 
 from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import (
@@ -193,7 +194,7 @@ class Submitter:
     async def _uploaded(self, record: ChunkRecord) -> ChunkRecord:
         run = self._run
         requests = whole_requests(run.folder(record), record.bytes)
-        backoff = SUBMISSION.endless()
+        backoff = SUBMISSION.up_to(inf)
         file_id = await upload(run.batches, requests, run.sleep, lambda reason: self._report(record, reason), backoff)
         return run.record(record, file_id=file_id)
 
@@ -251,25 +252,26 @@ def _undecidable(record: ChunkRecord, creations: int) -> ServiceError:
 def submission_of(run: Run, record: ChunkRecord) -> Submission:
     """Return the identity of a chunk's batch at the service."""
     label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
-    former = (*record.former_batches, *(each.batch_id for each in record.duplicates))
     return Submission(
         label,
         record.file_id or "",
         _metadata(run, record),
-        frozenset(former) - {record.batch_id},
+        frozenset(_other_batches(record)) - {record.batch_id},
         _taken(run, record),
         preflight=record.preflight,
     )
+
+
+def _other_batches(record: ChunkRecord) -> tuple[str, ...]:
+    """Return the ids of the former and the duplicate batches of a chunk."""
+    return (*record.former_batches, *(each.batch_id for each in record.duplicates))
 
 
 def _taken(run: Run, record: ChunkRecord) -> frozenset[str]:
     """Return the ids of the batches of all other chunks."""
     others = (each for each in run.ledger.chunks if each.number != record.number)
     return frozenset(
-        identity
-        for other in others
-        for identity in (other.batch_id, *other.former_batches, *(each.batch_id for each in other.duplicates))
-        if identity is not None
+        identity for other in others for identity in (other.batch_id, *_other_batches(other)) if identity is not None
     )
 
 

@@ -37,9 +37,14 @@ def wrong_bills(site: Site, batches: Sequence[BatchRecord], cut_off: int) -> int
     return wrong + _differs_at_once(site, at_once, cut_off) + _differs_in_total(ledger)
 
 
+def is_given_up(detail: str | None) -> bool:
+    """Whether a reason says that the user gave a batch up."""
+    return (detail or "").endswith("was given up")
+
+
 def _given_up(record: ChunkRecord) -> bool:
     """Whether the user gave the batch up and the run has none of its answers."""
-    return (record.unanswered_detail or "").endswith("was given up") and not record.usage.total
+    return is_given_up(record.unanswered_detail) and not record.usage.total
 
 
 def _differs(site: Site, record: ChunkRecord, batch: BatchRecord) -> bool:
@@ -51,16 +56,22 @@ def _differs(site: Site, record: ChunkRecord, batch: BatchRecord) -> bool:
 
 
 def _answers(site: Site, batch: BatchRecord) -> Iterator[tuple[str, Body]]:
+    for answer in answers_of(site, batch):
+        response = answer["response"]
+        if response is not None and response["status_code"] == _OK:
+            body = response["body"]
+            yield answer["custom_id"], orjson.loads(body) if isinstance(body, str) else body
+
+
+def answers_of(site: Site, batch: BatchRecord) -> Iterator[Mapping[str, Any]]:
+    """The lines of a batch's answer files at the service that are JSON."""
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
         for line in (site.service / "files" / f"{file_id}.jsonl").read_bytes().splitlines():
             try:
                 answer = orjson.loads(line)
             except orjson.JSONDecodeError:
                 continue
-            response = answer["response"]
-            if response is not None and response["status_code"] == _OK:
-                body = response["body"]
-                yield answer["custom_id"], orjson.loads(body) if isinstance(body, str) else body
+            yield answer
 
 
 def _differs_at_once(site: Site, records: Sequence[ChunkRecord], cut_off: int) -> bool:

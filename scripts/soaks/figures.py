@@ -26,7 +26,7 @@ from floridify_batch.sandbox.reply import digest
 from floridify_batch.sandbox.service import CHAT
 from floridify_batch.sandbox.storage import BatchRecord
 from floridify_batch.words.entry import DocId
-from scripts.soaks.bill import wrong_bills
+from scripts.soaks.bill import answers_of, is_given_up, wrong_bills
 from scripts.soaks.site import Document, Site
 
 type Picture = Mapping[str, str]
@@ -96,7 +96,7 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False, cut_
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
     again = _requested_again(service, batches) + _requested_in_both_ways(service, batches)
-    given_up = sum(map(_is_given_up, failed.values()))
+    given_up = sum(map(is_given_up, failed.values()))
     misbilled = wrong_bills(site, batches, cut_off)
     paid = _paid_again(batches)
     return Figures(len(batches), paid, again, lost, unaccounted, different, given_up=given_up, misbilled=misbilled)
@@ -127,17 +127,12 @@ def _failed(site: Site) -> dict[str, str]:
     return {failure.custom_id: failure.detail for path in paths for _, failure in read_failures(path)}
 
 
-def _is_given_up(detail: str) -> bool:
-    """Whether a request failed because the user gave its batch up."""
-    return detail.endswith("was given up")
-
-
 def _lost(
     service: "_Service", database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]
 ) -> set[str]:
     """Return the ids of requests that failed although the service answered them, except those that were given up."""
     answered = {identity for batch in batches for identity in service.answered(batch)}
-    kept = {identity for identity, detail in failed.items() if not _is_given_up(detail)}
+    kept = {identity for identity, detail in failed.items() if not is_given_up(detail)}
     return {identity for identity in answered & kept if not _is_stored(database, identity)}
 
 
@@ -184,12 +179,12 @@ class _Service:
 
     def answered(self, batch: BatchRecord) -> Iterator[str]:
         """The requests with usable answers."""
-        for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-            for line in (self.site.service / "files" / f"{file_id}.jsonl").read_bytes().splitlines():
-                with suppress(orjson.JSONDecodeError):
-                    answer = orjson.loads(line)
-                    if _is_usable(answer["response"]):
-                        yield from self.members(answer["custom_id"])
+        for answer in answers_of(self.site, batch):
+            usable = False
+            with suppress(orjson.JSONDecodeError):
+                usable = _is_usable(answer["response"])
+            if usable:
+                yield from self.members(answer["custom_id"])
 
     def asked(self, batch: BatchRecord) -> Iterator[str]:
         """All requests of a batch."""
