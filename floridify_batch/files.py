@@ -54,10 +54,15 @@ def replace_file(path: Path, content: bytes) -> None:
         out.write(content)
 
 
+def partial_of(path: Path) -> Path:
+    """The file that is written before it replaces another one."""
+    return path.with_name(f"{path.name}.partial")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open `path.partial` for writing; sync it and rename it to `path` on exit, unless an exception was raised."""
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_of(path)
     with private_file(partial) as out:
         yield out
         sync(out)

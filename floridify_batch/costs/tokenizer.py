@@ -59,10 +59,9 @@ def count_tokens(text: str) -> int:
     Prompts about one definition share most of their paragraphs, which are counted once. No token spans the start of a
     paragraph, as long as that is a letter or a digit.
     """
-    first, *others = text.split(_BLANK_LINE)
-    if not (others and all(each[:1].isalnum() for each in others)):
+    *paragraphs, last = parts = text.split(_BLANK_LINE)
+    if not all(each[:1].isalnum() for each in parts[1:]):
         return _tokens_of(text)
-    *paragraphs, last = (first, *others)
     return sum(_tokens_of(each + _BLANK_LINE) for each in paragraphs) + _tokens_of(last)
 
 

@@ -4,7 +4,7 @@ Earlier versions stamped values without recording what they wrote, so that later
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
@@ -85,7 +85,7 @@ class Adoption:
 
 def _adopted(found: WordDocuments, stamps: Stamps) -> Iterator[_Adopted]:
     """The values of a word's documents that have a stamp and no digest, and the generated texts that have none."""
-    provided = set(_provided(found))
+    provided = found.provided
     for stored in found.definitions.values():
         if stored.id not in provided or copied_id(stored.id) not in found.definitions:
             yield from _values(stored, Scope.DEFINITION, stamps)
@@ -103,7 +103,7 @@ def _adopted(found: WordDocuments, stamps: Stamps) -> Iterator[_Adopted]:
 
 
 def _values(stored: Stored, scope: Scope, stamps: Stamps) -> Iterator[_Adopted]:
-    for key in own_stamps(stored.document, stamps.keys()):
+    for key in own_stamps(stored.document, stamps):
         names = [
             each
             for each in fields_of(key, scope)
@@ -111,9 +111,3 @@ def _values(stored: Stored, scope: Scope, stamps: Stamps) -> Iterator[_Adopted]:
         ]
         if names:
             yield _Adopted(key, stored, names)
-
-
-def _provided(found: WordDocuments) -> Iterable[DocId]:
-    """The definitions that entries of sources list."""
-    theirs = (each.document for each in found.entries if each.document.get("provider") != SYNTHESIS)
-    return (doc_id(each) for entry in theirs for each in entry.get("definition_ids") or ())

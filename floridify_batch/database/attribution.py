@@ -12,8 +12,8 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import custom_id
 from floridify_batch.database.ownership import copied_example_id
-from floridify_batch.database.removal import RELATIONS, generated, is_changed
-from floridify_batch.database.word_documents import Stored, WordDocuments, component_of, own_stamps
+from floridify_batch.database.removal import RELATIONS, generated, is_changed, is_older
+from floridify_batch.database.word_documents import Stored, WordDocuments, component_of
 from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id, derived_id, doc_id
 
 type Document = Mapping[str, Any]
@@ -24,19 +24,16 @@ _MOST_ITEMS = 50
 _WRITERS = (SynthesisComponent.DEFINITIONS, SynthesisComponent.DEFINITION_TEXT)
 
 
-def is_older(document: Document, moment: datetime | None) -> bool:
-    """Whether a document was created before a time, as far as both are known."""
-    made = document.get("created_at")
-    return moment is not None and isinstance(made, datetime) and made < moment
-
-
-def linked_documents(found: WordDocuments, key: str, holder: Stored, stamps: Stamps, marked: bool) -> set[DocId]:
+def linked_documents(
+    found: WordDocuments, key: str, holder: Stored, stamp: DocId, stamped: datetime | None, *, marked: bool
+) -> set[DocId]:
     """The existing examples, facts or pronunciations that the answer of a component's stamp made for a holder.
 
+    `stamped`: when the stamp's batch was created.
     Beside those with a derived id, these are generated documents of the same owner that the holder names, or that
     nothing names because an undo was interrupted (`marked`).
     """
-    recipe, stamp = RECIPES[SynthesisComponent(key)], own_stamps(holder.document, stamps.keys())[key]
+    recipe = RECIPES[SynthesisComponent(key)]
     if recipe.makes is None:
         return set()
     owner = found.id if recipe.scope is Scope.WORD else holder.id
@@ -51,7 +48,7 @@ def linked_documents(found: WordDocuments, key: str, holder: Stored, stamps: Sta
         ours = each.collection == recipe.makes and doc_id(each.document.get(relation.owner)) == owner
         left = marked and each.id not in elsewhere and not is_changed(each.document)
         if ours and each.id not in clones and (each.id in named or left):
-            made = generated(each.document, edited=True) and not is_older(each.document, stamps[stamp])
+            made = generated(each.document, edited=True) and not is_older(each.document, stamped)
             derived |= {each.id} if made else set()
     return derived
 
@@ -98,16 +95,11 @@ def _writing_stamps(document: Document) -> Iterator[tuple[str, DocId]]:
 
 def _generated_definitions(found: WordDocuments) -> Iterator[DocId]:
     """The definitions that a model wrote; copies of definitions of sources are not among them."""
-    listed = {doc_id(each) for entry in found.entries for each in _theirs(entry)}
+    listed = found.provided
     for each in found.definitions.values():
         copy = copied_id(each.id) in found.definitions
         if each.document.get("model_info") and each.id not in listed and not copy:
             yield each.id
-
-
-def _theirs(entry: Stored) -> list[Any]:
-    listed = entry.document.get("definition_ids")
-    return listed if isinstance(listed, list) and entry.document.get("provider") != SYNTHESIS else []
 
 
 def _derived(word: str, component: str, number: int | None, target: DocId, stamp: DocId) -> Iterator[DocId]:

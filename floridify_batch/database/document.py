@@ -124,10 +124,14 @@ class Found:
 
     def stamp_ids(self) -> set[Any]:
         """The ids of all stamps on these documents."""
-        documents = [*self.words, *(each for _, each in self.holders())]
-        borne = (document.get(SYNTHESIS) for document in documents)
-        found = (stamp for stamps in borne if isinstance(stamps, Mapping) for stamp in stamps.values())
-        return {stamp for stamp in found if not isinstance(stamp, list | Mapping)}
+        return stamps_on([*self.words, *(each for _, each in self.holders())])
+
+
+def stamps_on(documents: Iterable[Document]) -> set[Any]:
+    """The ids of the stamps on documents."""
+    borne = (document.get(SYNTHESIS) for document in documents)
+    found = (stamp for stamps in borne if isinstance(stamps, Mapping) for stamp in stamps.values())
+    return {stamp for stamp in found if not isinstance(stamp, list | Mapping)}
 
 
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:

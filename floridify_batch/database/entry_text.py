@@ -1,6 +1,5 @@
 """The texts of stored entries for quality checks, and the copies whose sources have changed since they were copied."""
 
-import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import batched, chain
 from typing import Any, NamedTuple
@@ -18,13 +17,11 @@ from floridify_batch.database.lookup import (
     ids_in,
     of_language,
 )
-from floridify_batch.database.ownership import named_sources
+from floridify_batch.database.ownership import copied_source
 from floridify_batch.database.store import MongoStore
-from floridify_batch.words.entry import DocId, copied_id, doc_id, spellings_of
+from floridify_batch.words.entry import DocId, doc_id, spellings_of
 
 type Document = Mapping[str, Any]
-
-_ID = re.compile("[0-9a-f]{24}")
 
 
 class ChangedSource(NamedTuple):
@@ -82,8 +79,12 @@ def _sense(sense: Document, number: int, examples: Mapping[Any, Document]) -> Se
     texts = {name: _texts(sense.get(name), field) for name, field in _TEXTS_OF_SENSE.items()}
     cited = (examples.get(each) for each in ids_in(sense, "example_ids"))
     texts["examples"] = [_text(each, "text") for each in cited if each]
-    label = f"{_text(sense, 'part_of_speech')} {number}".strip()
-    return SenseTexts(_text(sense, "text"), _text(sense, "part_of_speech"), texts, label)
+    return SenseTexts(_text(sense, "text"), _text(sense, "part_of_speech"), texts, _label(sense, number))
+
+
+def _label(sense: Document, number: int) -> str:
+    """The part of speech and the number by which a sense is named."""
+    return f"{_text(sense, 'part_of_speech')} {number}".strip()
 
 
 def _of_word(headword: Headword, entries: Iterable[Document]) -> Mapping[str, Sequence[str]]:
@@ -121,18 +122,10 @@ def changed_sources(headword: Headword) -> Iterator[ChangedSource]:
     """
     by_id: dict[DocId, Document] = {doc_id(each["_id"]): each for each in headword.definitions}
     for number, sense in enumerate(headword.senses, 1):
-        source = _source_of(sense, by_id)
+        copied = copied_source(sense)
+        source = by_id.get(copied) if copied else None
         if source is not None and _has_changed(source, sense):
-            label = f"{_text(sense, 'part_of_speech')} {number}".strip()
-            yield ChangedSource(label, _text(sense, "text"), _text(source, "text"))
-
-
-def _source_of(sense: Document, by_id: Mapping[DocId, Document]) -> Document | None:
-    """The source that a definition is a copy of; None for any other definition."""
-    named = [*named_sources(sense.get("source_definitions"))]
-    if len(named) != 1 or not _ID.fullmatch(named[0]) or doc_id(sense["_id"]) != copied_id(DocId(named[0])):
-        return None
-    return by_id.get(DocId(named[0]))
+            yield ChangedSource(_label(sense, number), _text(sense, "text"), _text(source, "text"))
 
 
 def _has_changed(source: Document, copy: Document) -> bool:

@@ -214,16 +214,9 @@ def _divided(
 ) -> Ownership:
     """The division of the definitions of a word of which some are the synthesis entry's, or were listed in it."""
     stored = {doc_id(each): document for each, document in own.items() if each not in copies}
-    source_of = {copy.id: each for each, copy in copies.items()}
-    parts: dict[Any, Part] = {}
-    definitions: list[Part] = []
-    for each in listed:
-        source = each if each in copies else source_of.get(doc_id(each))
-        if source is None:
-            definitions.append(Part(own[each], _orphaned_copy(own[each])))
-        elif source not in parts:
-            parts[source] = _part(own[source], copies[source], stored)
-            definitions.append(parts[source])
+    found = _listed_parts(own, listed, copies, stored)
+    parts = {each: part for each, part in found.items() if each in copies}
+    definitions = [*found.values()]
     moved = [each for each in listed if each in copies]
     written = _written_from(definitions)
     kept = listed or shared.is_emptied(ours)
@@ -247,6 +240,24 @@ def _divided(
         )
     draft = shared.draft([copies[each] for each in (*moved, *joining)], map(doc_id, moved))
     return Ownership(definitions, [parts[each] for each in copies if each in parts], draft)
+
+
+def _listed_parts(
+    own: Mapping[Any, Document],
+    listed: Iterable[Any],
+    copies: Mapping[Any, SourceCopy],
+    stored: Mapping[DocId, Document],
+) -> dict[Any, Part]:
+    """The definitions that the synthesis entry lists, by their sources, or by their own ids if they are no copies."""
+    source_of = {copy.id: each for each, copy in copies.items()}
+    found: dict[Any, Part] = {}
+    for each in listed:
+        source = each if each in copies else source_of.get(doc_id(each))
+        if source is None:
+            found[each] = Part(own[each], _orphaned_copy(own[each]))
+        elif source not in found:
+            found[source] = _part(own[source], copies[source], stored)
+    return found
 
 
 def copied_example_id(copy: DocId, example: DocId) -> DocId:
@@ -290,15 +301,21 @@ def _is_made(document: Document, providing: Mapping[Any, Document]) -> bool:
 
 def _orphaned_copy(document: Document) -> SourceCopy | None:
     """The copy that a definition is of a source that no longer exists, if it is one."""
-    references = list(document.get("source_definitions") or ())
-    sources = list(named_sources(references))
-    if len(references) != 1 or len(sources) != 1 or not _ID.fullmatch(sources[0]):
+    references, source = list(document.get("source_definitions") or ()), copied_source(document)
+    if source is None or len(references) != 1:
         return None
-    source = DocId(sources[0])
-    copy = SourceCopy(
-        copied_id(source), source, str(references[0].get("provider")), doc_id(references[0].get("entry_id"))
+    return SourceCopy(
+        doc_id(document["_id"]), source, str(references[0].get("provider")), doc_id(references[0].get("entry_id"))
     )
-    return copy if copy.id == doc_id(document["_id"]) else None
+
+
+def copied_source(document: Document) -> DocId | None:
+    """The source that a definition is a copy of; None for any other definition."""
+    named = list(named_sources(document.get("source_definitions")))
+    if len(named) != 1 or not _ID.fullmatch(named[0]):
+        return None
+    source = DocId(named[0])
+    return source if copied_id(source) == doc_id(document["_id"]) else None
 
 
 _ID = re.compile("[0-9a-f]{24}")

@@ -75,6 +75,12 @@ def generated(document: Document, *, edited: bool = False) -> bool:
     return made and (edited or not is_changed(document))
 
 
+def is_older(document: Document, moment: datetime | None) -> bool:
+    """Whether a document was created before a time, as far as both are known."""
+    made = document.get("created_at")
+    return moment is not None and isinstance(made, datetime) and made < moment
+
+
 def is_changed(document: Document) -> bool:
     """Whether a text was edited since it was generated, as far as its digest is recorded."""
     digests: Mapping[str, str] = document.get(DIGESTS) or {}
@@ -203,8 +209,7 @@ def candidates(found: Iterable[Document], bond: Relation, group: Sequence[tuple[
         made_before[replaced.owner] = max(moment, made_before.get(replaced.owner, moment))
 
     def due(document: Document) -> bool:
-        moment, made = made_before.get(doc_id(document.get(bond.owner))), document.get("created_at")
-        older = moment is not None and isinstance(made, datetime) and made < moment
+        older = is_older(document, made_before.get(doc_id(document.get(bond.owner))))
         listed = doc_id(document["_id"]) in before
         return generated(document, edited=edited and listed) and (older or listed)
 

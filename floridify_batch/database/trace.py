@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from floridify_batch.components.change import Collection, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.database.attribution import Stamps, is_older, linked_documents, written_definitions
+from floridify_batch.database.attribution import Stamps, linked_documents, written_definitions
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS
 from floridify_batch.database.merge import is_edited
-from floridify_batch.database.ownership import copied_example_id, is_copied_etymology, named_sources
-from floridify_batch.database.removal import TEXTS, is_changed
+from floridify_batch.database.ownership import copied_example_id, copied_source, is_copied_etymology, named_sources
+from floridify_batch.database.removal import TEXTS, is_changed, is_older
 from floridify_batch.database.word_documents import (
     Stored,
     WordDocuments,
@@ -157,13 +157,17 @@ class _Tracer:
 
     # ── values ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _is_marked(self) -> bool:
+        """Whether an undo of these runs was interrupted at the word."""
+        return MARK in own_stamps(self.found.word, self.stamps)
+
     def _compare_values(self, stored: Stored, scope: Scope) -> None:
-        marked = MARK in own_stamps(self.found.word, self.stamps.keys())
-        for key in own_stamps(stored.document, self.stamps.keys()):
+        marked = self._is_marked()
+        for key, stamp in own_stamps(stored.document, self.stamps).items():
             names = fields_of(key, scope)
             if not names:
                 continue
-            made = linked_documents(self.found, key, stored, self.stamps, marked)
+            made = linked_documents(self.found, key, stored, stamp, self.stamps[stamp], marked=marked)
             result = self._result(stored.document, names, made)
             self.trace.counts[key, result] += 1
             if result is not UndoResult.REMOVED:
@@ -194,7 +198,7 @@ class _Tracer:
         value = stored.document.get(name)
         if name.endswith("_ids"):
             return [each for each in value or () if doc_id(each) not in made]
-        source = self.found.definitions.get(copied_id(stored.id)) if _is_copy(stored.document) else None
+        source = self._source(stored)
         if source is not None and source.document.get(name):
             return source.document[name]
         return [] if isinstance(value, list) else None
@@ -227,7 +231,7 @@ class _Tracer:
             return UndoResult.UNRECORDED
         if any(digests[each] != value_digest(after.get(each)) for each in _OWN_TEXTS if each in digests):
             return UndoResult.EDITED
-        own = set(own_stamps(stored.document, self.stamps.keys()))
+        own = set(own_stamps(stored.document, self.stamps))
         if after[SYNTHESIS].keys() - own or stored.id in self.found.cited:
             return UndoResult.IN_USE
         examples = (each for each in self.found.linked.values() if each.collection == Collection.EXAMPLES)
@@ -251,9 +255,7 @@ class _Tracer:
         prefixes = (f"{primary_language(str(each))}:" for each in self.found.word.get("languages") or ())
         derived = {synthesis_entry_id(self.found.id, each) for each in ("", *prefixes)}
         copies = [each for each in self.found.definitions.values() if self._is_plain_copy(each)]
-        if not entries and MARK in own_stamps(
-            self.found.word, self.stamps.keys()
-        ):  # an undo that was interrupted has removed it
+        if not entries and self._is_marked():  # the undo that was interrupted has removed it
             self._take(each for each in copies if doc_id(each.document.get("dictionary_entry_id")) in derived)
             return
         for entry in entries:
@@ -284,7 +286,7 @@ class _Tracer:
     def _is_blank(self, entry: Stored) -> bool:
         """Whether an entry has no values and no stamps except those of definitions that the run wrote."""
         after = self._after(entry)
-        ours = {key for key in own_stamps(entry.document, self.stamps.keys()) if key not in self.kept}
+        ours = {key for key in own_stamps(entry.document, self.stamps) if key not in self.kept}
         own = {"pronunciation_id": self._clone(entry) is None}
         own["etymology"] = not is_copied_etymology(after, (each.document for each in self.found.entries))
         valued = any(after.get(name) and own.get(name, True) for name in _ENTRY_VALUES)
@@ -306,7 +308,7 @@ class _Tracer:
         if own - copies - self.gone:
             return UndoResult.EDITED
         listed = [each for each in map(doc_id, entry.document.get("definition_ids") or ()) if each not in self.gone]
-        if not listed and MARK in own_stamps(self.found.word, self.stamps.keys()):
+        if not listed and self._is_marked():
             return UndoResult.REMOVED
         written = [self.found.definitions[each] for each in self.gone if each in self.found.definitions]
         covered = {copied_id(each) for each in listed} | {
@@ -326,14 +328,18 @@ class _Tracer:
 
     def _sources(self) -> list[DocId]:
         """The definitions of sources, in the order in which copies of them are listed."""
-        theirs = (each.document for each in self.found.entries if each.document.get("provider") != SYNTHESIS)
-        listed = dict.fromkeys(doc_id(each) for entry in theirs for each in entry.get("definition_ids") or ())
+        listed = self.found.provided
         return [*listed, *(each for each in self.found.definitions if each not in listed)]
+
+    def _source(self, stored: Stored) -> Stored | None:
+        """The source that a definition is a copy of, if it is still there."""
+        copied = copied_source(stored.document)
+        return self.found.definitions.get(copied) if copied else None
 
     def _is_plain_copy(self, stored: Stored) -> bool:
         """Whether a definition is a copy that is as its source, with the same examples."""
-        source, after = self.found.definitions.get(copied_id(stored.id)), self._after(stored)
-        if source is None or not _is_copy(stored.document) or after[SYNTHESIS] or stored.id in self.found.cited:
+        source, after = self._source(stored), self._after(stored)
+        if source is None or after[SYNTHESIS] or stored.id in self.found.cited:
             return False
         texts = {each.id: each.document.get("text") for each in self.found.linked.values()}
         originals = map(doc_id, source.document.get("example_ids") or ())
@@ -362,7 +368,7 @@ class _Tracer:
         every = (*self.found.definitions.values(), *self.found.entries, *self.found.linked.values())
         bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
         stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
-        own = {key for key in own_stamps(word, self.stamps.keys()) if component_of(key) not in self._kept_components()}
+        own = {key for key in own_stamps(word, self.stamps) if component_of(key) not in self._kept_components()}
         if self.found.id != derived or not bare or stamps - own:
             return
         if all(each.id in self.gone for each in every):
@@ -387,7 +393,7 @@ class _Tracer:
         components = self._kept_components()
         others = [
             key
-            for key in own_stamps(stored.document, self.stamps.keys())
+            for key in own_stamps(stored.document, self.stamps)
             if key not in undone and not _has_value(stored, key) and component_of(key) not in components
         ]
         if undone or others:
@@ -409,10 +415,6 @@ def _has_value(stored: Stored, key: str) -> bool:
     """Whether a document holds the value of a component that stamps it."""
     scope = Scope.DEFINITION if stored.collection == Collection.DEFINITIONS else Scope.WORD
     return stored.collection != Collection.WORDS and bool(fields_of(key, scope))
-
-
-def _is_copy(document: Document) -> bool:
-    return list(named_sources(document.get("source_definitions"))) == [copied_id(doc_id(document["_id"]))]
 
 
 def _is_owned(document: Document, entry: DocId) -> bool:

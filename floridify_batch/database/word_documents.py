@@ -1,6 +1,6 @@
 """The stored documents of words, grouped by word: definitions, entries, and the documents that these refer to."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,6 +45,13 @@ class WordDocuments:
     def id(self) -> DocId:
         """The word's id."""
         return doc_id(self.word["_id"])
+
+    @property
+    def provided(self) -> dict[DocId, None]:
+        """The definitions that entries of sources list, in their order."""
+        theirs = (each.document for each in self.entries if each.document.get("provider") != SYNTHESIS)
+        lists = (entry.get("definition_ids") for entry in theirs)
+        return {doc_id(each): None for listed in lists if isinstance(listed, list) for each in listed}
 
 
 async def word_documents(store: "MongoStore", words: Sequence[DocId]) -> list[WordDocuments]:
@@ -117,7 +124,7 @@ def as_read(stored: Stored, names: Iterable[str]) -> dict[str, Any]:
     return {"_id": stored.document["_id"]} | fields
 
 
-def own_stamps(document: Document, stamps: Set[DocId]) -> dict[str, DocId]:
+def own_stamps(document: Document, stamps: Container[DocId]) -> dict[str, DocId]:
     """The stamps on a document that are among these, by their keys."""
     borne = document.get(SYNTHESIS)
     pairs = borne.items() if isinstance(borne, Mapping) else ()

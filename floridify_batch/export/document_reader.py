@@ -4,7 +4,7 @@ and counted, and everything else is read.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from floridify_batch.components.registry import RECIPES
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS, first_language
 from floridify_batch.database.lookup import Headword, ids_in
 from floridify_batch.database.ownership import etymology_of
-from floridify_batch.database.word_documents import component_of
+from floridify_batch.database.word_documents import component_of, digests_of
 from floridify_batch.export.entry import (
     Etymology,
     Example,
@@ -28,7 +28,7 @@ from floridify_batch.export.entry import (
     Sense,
     SynonymChoice,
 )
-from floridify_batch.words.entry import DIGESTS, SYNTHESIS
+from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import primary_language
 
 type Document = Mapping[str, Any]
@@ -69,10 +69,14 @@ class DocumentReader:
         word, first = headword.word, first_language(headword.word)
         further = primary_language(language) != primary_language(first)
         synthesis: Document = headword.synthesis or {}
+        stored = {
+            "definition_ids": _ids_of(headword.definitions),
+            "pronunciation_id": _ids_of(headword.pronunciations),
+            "fact_ids": _ids_of(headword.facts),
+        }
         for each in headword.entries:
-            self._count_dangling(each, "definition_ids", headword.definitions)
-            self._count_dangling(each, "pronunciation_id", headword.pronunciations)
-            self._count_dangling(each, "fact_ids", headword.facts)
+            for name, ids in stored.items():
+                self._count_dangling(each, name, ids)
         return ExportedEntry(
             id=f"{word['_id']}-{language}" if further else str(word["_id"]),
             headword=self._text(Collection.WORDS, word, "text"),
@@ -93,8 +97,9 @@ class DocumentReader:
     def _senses(self, headword: Headword, stamps: Stamps) -> Iterator[Sense]:
         """The senses that have a text."""
         examples = {each["_id"]: each for each in headword.examples}
+        stored = _ids_of(headword.examples)
         for document in headword.senses:
-            self._count_dangling(document, "example_ids", headword.examples)
+            self._count_dangling(document, "example_ids", stored)
             if text := self._text(Collection.DEFINITIONS, document, "text"):
                 yield self._sense(
                     document, text, [examples[each] for each in _ids(document) if each in examples], stamps
@@ -243,11 +248,13 @@ class DocumentReader:
         self.odd[key] += 1
         self.first_odd.setdefault(key, str(document.get("_id")))
 
-    def _count_dangling(self, document: Document, name: str, found: Iterable[Document]) -> None:
-        if ids := set(map(str, ids_in(document, name))):
-            missing = len(ids.difference(str(each["_id"]) for each in found))
-            if missing:
-                self.dangling[name] += missing
+    def _count_dangling(self, document: Document, name: str, stored: Set[str]) -> None:
+        if missing := len(set(map(str, ids_in(document, name))) - stored):
+            self.dangling[name] += missing
+
+
+def _ids_of(documents: Iterable[Document]) -> set[str]:
+    return {str(each["_id"]) for each in documents}
 
 
 def _ids(definition: Document) -> list[Any]:
@@ -255,13 +262,6 @@ def _ids(definition: Document) -> list[Any]:
 
 
 # ── provenance ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def stamp_ids(headword: Headword) -> Iterator[Any]:
-    """The ids of the stamps on a headword's documents."""
-    for document in (*headword.definitions, *headword.entries):
-        stamps = document.get(SYNTHESIS)
-        yield from stamps.values() if isinstance(stamps, Mapping) else ()
 
 
 def stamp_origin(stamp: Document) -> Origin:
@@ -291,8 +291,7 @@ def _origin(document: Document, name: str) -> Origin | None:
 
 def _is_edited(document: Document, name: str) -> bool:
     """Whether a value differs from what was written, where that is recorded."""
-    digests = document.get(DIGESTS)
-    recorded = digests.get(name) if isinstance(digests, Mapping) else None
+    recorded = digests_of(document).get(name)
     return recorded is not None and recorded != value_digest(document.get(name))
 
 

@@ -6,7 +6,7 @@ from itertools import batched
 from typing import Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.document import first_language
+from floridify_batch.database.document import first_language, stamps_on
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.lookup import (
     PAGE,
@@ -18,7 +18,7 @@ from floridify_batch.database.lookup import (
     of_language,
 )
 from floridify_batch.database.store import MongoStore
-from floridify_batch.export.document_reader import DocumentReader, stamp_ids, stamp_origin
+from floridify_batch.export.document_reader import DocumentReader, stamp_origin
 from floridify_batch.export.entry import ExportedEntry, Origin
 from floridify_batch.words.entry import spellings_of
 
@@ -104,8 +104,8 @@ class EntrySource:
 
     async def _learn_stamps(self, headwords: Iterable[Headword]) -> None:
         """Read stamps that are not cached yet; there are few, one per batch and component."""
-        borne = (stamp for each in headwords for stamp in stamp_ids(each) if not isinstance(stamp, list | Mapping))
-        if new := set(borne) - self._stamps.keys():
+        borne = stamps_on(document for each in headwords for document in (*each.definitions, *each.entries))
+        if new := borne - self._stamps.keys():
             for document in await self.store.find(STAMPS, {"_id": self.store.layout.with_ids(new)}):
                 self._stamps[self.store.layout.unified(document["_id"])] = stamp_origin(document)
 

@@ -11,7 +11,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.export.entry import ExportedEntry
 from floridify_batch.export.entry_source import EntrySource
 from floridify_batch.export.format import FORMATS, Format, Header, Writer
-from floridify_batch.files import replacing
+from floridify_batch.files import partial_of, replacing
 from floridify_batch.formatting import counted
 
 type Progressed = Callable[[int, int], object]
@@ -70,7 +70,7 @@ def _complete_only(path: Path) -> Iterator[IO[bytes]]:
         with replacing(path) as out:
             yield out
     except BaseException:
-        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+        partial_of(path).unlink(missing_ok=True)
         raise
 
 

@@ -3,11 +3,9 @@
 from typing import IO
 
 from floridify_batch.export.entry import ExportedEntry
-from floridify_batch.export.format import Header
+from floridify_batch.export.format import FORMATS, Format, Header
 from floridify_batch.export.markup import entry_html
 from floridify_batch.formatting import counted
-
-_MARK = "##description\tExport of batch-synth\n"
 
 
 class Tabfile:
@@ -19,7 +17,7 @@ class Tabfile:
         self._waiting: list[bytes] = []
         facts = {"name": header.title, "sourceLang": header.language, "date": header.date}
         lines = "".join(f"##{name}\t{escaped(text)}\n" for name, text in facts.items())
-        out.write(f"{_MARK}{lines}".encode())
+        out.write(b"%s\n%s" % (FORMATS[Format.TABFILE].mark, lines.encode()))
 
     def write(self, entry: ExportedEntry) -> None:
         """Write an entry. A headword with a leading # waits for another: at the start, it would be a description."""

@@ -1,11 +1,12 @@
 """CSV: one row per sense, for spreadsheets. UTF-8 with a byte order mark, by which Excel recognises the encoding."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from io import TextIOWrapper
 from typing import IO
 
-from floridify_batch.export.entry import ExportedEntry, Item, Sense
+from floridify_batch.export.detail import noted
+from floridify_batch.export.entry import ExportedEntry, Sense
 from floridify_batch.export.format import Header
 from floridify_batch.formatting import counted
 
@@ -81,10 +82,10 @@ def _of_sense(sense: Sense) -> dict[str, str]:
         "antonyms": _joined(sense.antonyms),
         "cognates": _joined(sense.cognates),
         "examples": _lines(each.text for each in sense.examples),
-        "collocations": _lines(_noted(sense.collocations)),
-        "grammar_patterns": _lines(_noted(sense.grammar_patterns)),
-        "word_forms": _lines(_noted(sense.word_forms)),
-        "usage_notes": _lines(_noted(sense.usage_notes)),
+        "collocations": _lines(noted(sense.collocations)),
+        "grammar_patterns": _lines(noted(sense.grammar_patterns)),
+        "word_forms": _lines(noted(sense.word_forms)),
+        "usage_notes": _lines(noted(sense.usage_notes)),
         "sources": _joined(sense.sources),
         "models": _joined(each.model for each in origins),
         "dates": _joined(each.date for each in origins),
@@ -98,7 +99,3 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _lines(texts: Iterable[str]) -> str:
     return "\n".join(" ".join(text.split()) for text in texts)
-
-
-def _noted(items: Iterable[Item]) -> Iterator[str]:
-    return (f"{each.text} ({each.note})" if each.note else each.text for each in items)

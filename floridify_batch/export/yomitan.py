@@ -12,11 +12,8 @@ import orjson
 
 from floridify_batch.export.detail import Line, labels, lines_of_sense, lines_of_word, spoken
 from floridify_batch.export.entry import ExportedEntry, Sense
-from floridify_batch.export.format import Header
+from floridify_batch.export.format import FORMATS, Format, Header
 from floridify_batch.words.language import primary_language
-
-ARCHIVE_MARK = b"Export of batch-synth"
-"""The comment of our archives."""
 
 TERMS_PER_BANK = 5000
 
@@ -35,7 +32,7 @@ class Yomitan:
 
     def __init__(self, out: IO[bytes], header: Header) -> None:
         self._archive = ZipFile(out, "w", ZIP_DEFLATED)
-        self._archive.comment = ARCHIVE_MARK
+        self._archive.comment = FORMATS[Format.YOMITAN].mark
         self._add("index.json", _index(header))
         self._terms: list[Term] = []
         self._tags: dict[str, str] = {}
