@@ -35,6 +35,12 @@ def dollars(amount: Decimal | None) -> str:
     return f"${amount:,.4f}" if 0 < amount < 1 else f"${amount.quantize(_CENT):,}"
 
 
+def dollar_range(low: Decimal | None, high: Decimal | None) -> str:
+    """Two amounts as a range; empty where they do not differ as they are shown."""
+    first, last = dollars(low), dollars(high)
+    return f"{first}-{last}" if first != last else ""
+
+
 def exact(amount: Decimal) -> str:
     """A decimal number for programs: all digits, no exponent."""
     return format(amount, "f")

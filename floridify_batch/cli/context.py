@@ -5,7 +5,8 @@ No other module of `cli` reads environment variables that a user sets.
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from shlex import quote
@@ -19,6 +20,7 @@ from floridify_batch.formatting import counted, to_type, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
     from floridify_batch.cli.floridify_config import FloridifyConfig
     from floridify_batch.database.connection import Place
@@ -382,6 +384,19 @@ def say_if_sandbox(ledger: "Ledger") -> None:
         from floridify_batch.display.console import say
 
         say(f"Sandbox: the answers of this run are invented (database {ledger.run.settings.database}).")
+
+
+@contextmanager
+def progress_bar(title: str, amounts: "ProgressColumn") -> "Iterator[Callable[[int, int], None]]":
+    """A progress bar in a terminal, with a column of amounts; its function takes what is done and the total."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), TaskProgressColumn(), amounts, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
 
 
 def table_console() -> "Console":

@@ -1,7 +1,6 @@
 """The `export` command: write a dictionary to a file."""
 
 import asyncio
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ from floridify_batch.cli.context import (
     place_and_language,
     place_of,
     place_of_run,
+    progress_bar,
     say_if_invented,
 )
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption, RunLanguageOption
@@ -25,11 +25,9 @@ from floridify_batch.formatting import counted
 from floridify_batch.timing import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from floridify_batch.database.connection import Place
     from floridify_batch.export.entry_source import Selection
-    from floridify_batch.export.file import ExportResult, ExportTarget, Progressed
+    from floridify_batch.export.file import ExportResult, ExportTarget
 
 
 def export(
@@ -95,6 +93,8 @@ def export(
 
 async def export_entries(place: "Place", selection: "Selection", target: "ExportTarget") -> "ExportResult":
     """Export the selected entries of a database, with a progress bar in a terminal."""
+    from rich.progress import MofNCompleteColumn
+
     from floridify_batch.database.connection import opened
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.export.entry_source import EntrySource
@@ -103,7 +103,7 @@ async def export_entries(place: "Place", selection: "Selection", target: "Export
     check_exists(place)
     say_if_invented(place)
     async with opened(place, say_on_stderr) as store:
-        with _progress_bar() as progress:
+        with progress_bar("Exporting", MofNCompleteColumn()) as progress:
             return await export_file(EntrySource(store, selection), target, progress)
 
 
@@ -159,23 +159,3 @@ def check_target(path: Path, *, yes: bool = False) -> None:
             raise UsageError(f"{path} exists and is not an export; pass --yes to replace it, or another --out.")
     except OSError as error:
         raise UsageError(f"The file {path} cannot be read: {error.strerror}.") from None
-
-
-@contextmanager
-def _progress_bar() -> "Iterator[Progressed]":
-    """A progress bar over the words, in a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (TextColumn("Exporting"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)

@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import config_at, place_of
+from floridify_batch.cli.context import config_at, place_of, progress_bar
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, LanguageOption, MongoOption
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.database.connection import Place
-    from floridify_batch.database.source_import import Progressed, Tally
+    from floridify_batch.database.source_import import Tally
     from floridify_batch.words.dictionary_file import ReadStats
 
 
@@ -40,6 +39,8 @@ def import_(
 
 async def import_file(path: Path, place: "Place", *, language: str = "en", provider: str | None = None) -> None:
     """Import a file with a progress bar, and print a summary. Raises `UsageError` after importing a truncated file."""
+    from rich.progress import DownloadColumn
+
     from floridify_batch.database.connection import opened
     from floridify_batch.database.source_import import import_articles
     from floridify_batch.display.console import say, say_on_stderr
@@ -48,7 +49,10 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
 
     wanted = ImportFilter(language, provider)
     try:
-        with opened_dictionary(path, wanted) as (reading, articles), _progress_bar() as progress:
+        with (
+            opened_dictionary(path, wanted) as (reading, articles),
+            progress_bar("Importing", DownloadColumn()) as progress,
+        ):
             async with opened(place, say_on_stderr) as store:
                 tally = await import_articles(store, articles, wanted.language, reading, progress)
     except asyncio.CancelledError:
@@ -93,16 +97,3 @@ def _invalid_lines(reading: "ReadStats") -> Iterator[str]:
         yield f"Skipped {line}."
     if reading.bad > BAD_LINES_NAMED:
         yield f"Skipped {reading.bad - BAD_LINES_NAMED:,} more invalid lines."
-
-
-@contextmanager
-def _progress_bar() -> "Iterator[Progressed]":
-    """A progress bar over the bytes of the file, in a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("Importing"), BarColumn(), TaskProgressColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)

@@ -76,11 +76,16 @@ def options(
         raise typer.Exit(UsageError.exit_code)
 
 
-def _add(group: str, command: Callable[..., None], *examples: str, name: str | None = None) -> None:
+def _add(
+    group: str,
+    command: Callable[..., None],
+    *examples: str,
+    name: str | None = None,
+    cls: type[HelpfulCommand] = ProjectCommand,
+    **settings: Any,
+) -> None:
     """Register a command; its help ends with the examples."""
     lines = "\n".join(f"batch-synth {example}" for example in examples)
-    settings = {"ignore_unknown_options": True} if command is config else {}
-    cls = SandboxCommand if command is sandbox else ProjectCommand
     app.command(name, cls=cls, rich_help_panel=group, epilog=lines, context_settings=settings)(command)
 
 
@@ -115,7 +120,7 @@ _add("Inspect", status, "status --watch", "status batch_68a1f0 -c words.checkpoi
 _add("Inspect", failures, "failures", f"failures {_ITS} --json")
 _add("Inspect", costs, "costs", f"costs {_ITS} --json")
 _add("Inspect", report, "report", "report -c words.checkpoint.json --html report.html")
-_add("Inspect", config, "config words.txt", "config words.txt --model gpt-5-mini")
+_add("Inspect", config, "config words.txt", "config words.txt --model gpt-5-mini", ignore_unknown_options=True)
 _add("Inspect", components, "components", "run words.txt --components all --dry-run")
 _add("Repair", recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
 _add("Repair", mend, "mend --dry-run", "mend --yes")
@@ -124,7 +129,7 @@ _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provid
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
 _add("Dictionary", export, "export words.txt --out words.jsonl", "export --all --format jsonl --out dictionary.jsonl")
 _add("Dictionary", check, "check bank tear", "check --all --json")
-_add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
+_add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05", cls=SandboxCommand)
 
 
 @cache

@@ -12,7 +12,7 @@ from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import unknown_price
 from floridify_batch.costs.usage import CACHED_FROM
 from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
-from floridify_batch.formatting import count, counted, dollars, megabytes
+from floridify_batch.formatting import count, counted, dollar_range, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.words.language import language_name
@@ -298,8 +298,8 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
 def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) -> list[tuple[str, str]]:
     """The prices in one precision, so that the savings are the difference of the prices shown."""
     span = estimate.span()
-    low, high = (dollars(span.low), dollars(span.high)) if span and span.high else ("", "")
-    likely = f" ({low}-{high}, by answer length)" if low != high else ""
+    between = dollar_range(span.low, span.high) if span and span.high else ""
+    likely = f" ({between}, by answer length)" if between else ""
     if estimate.price is not None:
         mine = batch if estimate.discounted else regular
         return [("your price", f"{dollars(mine)}{likely}")]

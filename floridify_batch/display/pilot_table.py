@@ -14,11 +14,9 @@ from floridify_batch.run.ledger import Ledger
 
 def pilot_panel(pilot: Ledger, typical: Mapping[str, Length]) -> RenderableType:
     """The figures of a pilot by component. `typical`: the lengths that are expected where none were measured."""
-    return framed(Group(_lengths(pilot, typical), Text(), facts(_costs(pilot))), f"Pilot · {plain(_model(pilot))}")
-
-
-def _model(pilot: Ledger) -> str:
-    return pilot.run.settings.model
+    return framed(
+        Group(_lengths(pilot, typical), Text(), facts(_costs(pilot))), f"Pilot · {plain(pilot.run.settings.model)}"
+    )
 
 
 def _lengths(pilot: Ledger, typical: Mapping[str, Length]) -> Table:

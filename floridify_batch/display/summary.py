@@ -14,7 +14,7 @@ from floridify_batch.costs.usage import Forecast
 from floridify_batch.display.live_screen import KINDS_SHOWN, failures_part
 from floridify_batch.display.text import framed, plain
 from floridify_batch.display.view import RunView, requests_expected, verdict
-from floridify_batch.formatting import count, counted, dollars, span
+from floridify_batch.formatting import count, counted, dollar_range, dollars, span
 from floridify_batch.run.event import Totals
 
 WIDEST = 100
@@ -139,8 +139,8 @@ def _against(view: RunView, forecast: Forecast | None) -> Iterator[str]:
         return
     spread = ""
     if forecast.low is not None and forecast.high is not None:
-        low, high = dollars(forecast.low), dollars(forecast.high)
-        spread = f", range {low}-{high}" if low != high else ""
+        between = dollar_range(forecast.low, forecast.high)
+        spread = f", range {between}" if between else ""
     estimate = f"({dollars(forecast.expected)}{spread})"
     part = cost / forecast.expected
     if not view.complete:

@@ -261,7 +261,8 @@ def failure_kinds(
     """The kinds of failures, the most frequent first, each with its number and an example, `cut` to one line."""
     table = listing("failed", "reason", "example", right=("failed",), wide="example", ruled=ruled)
     shown = cell if cut else whole
-    wrapped(table, *([] if cut else [2]))
+    if not cut:
+        wrapped(table, 2)
     ordered = nlargest(len(counts) if most is None else most, counts.items(), key=lambda each: each[1])
     for kind, number in ordered:
         table.add_row(count(number), cell(kind or "-", "bold red"), shown(examples.get(kind, "-")))
@@ -336,15 +337,13 @@ _SEVERITY_STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "yellow", Severi
 
 def doubts_table(rows: Sequence[tuple[str, Doubt]], width: int) -> Table:
     """The doubts about words in their order, with the sentence of each in full."""
-    table = listing("severity", "word", "sense", "component", "doubt", wide="doubt")
+    table = wrapped(listing("severity", "word", "sense", "component", "doubt", wide="doubt"), 4)
     for number, share in ((1, 6), (2, 6), (3, 5)):
         table.columns[number].max_width = max(10, width // share)
-    table.columns[4].no_wrap = False
-    table.columns[4].overflow = "fold"
     for word, doubt in rows:
         severity = cell(str(doubt.severity), _SEVERITY_STYLES[doubt.severity])
-        whole = Text(plain(f"“{doubt.value}” {doubt.sentence}"), no_wrap=False, overflow="fold")
-        table.add_row(severity, *map(cell, (word, doubt.sense or "-", doubt.component)), whole)
+        sentence = whole(f"“{doubt.value}” {doubt.sentence}")
+        table.add_row(severity, *map(cell, (word, doubt.sense or "-", doubt.component)), sentence)
     return table
 
 

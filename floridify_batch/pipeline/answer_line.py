@@ -6,19 +6,19 @@ its usage is unknown, its cost is, too.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from floridify_batch.components.failure import FailureReason, stated_reason
-from floridify_batch.components.json_repair import leniently_parsed
+from floridify_batch.components.json_repair import encodable, leniently_parsed
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import Usage, is_flex, usage_of
 
 HTTP_OK = 200
 _FIRST_ERROR = 400
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_ENCODINGS = 3
 """The number of times that a value may have been written as a JSON string."""
 
@@ -35,11 +35,11 @@ DAMAGED: Mapping[str, Any] = {}
 
 def parsed_line(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
     """Parse a line and its custom id; None for a line without one, `DAMAGED` for one that is not JSON."""
-    parsed = leniently_parsed(line.removeprefix(_BYTE_ORDER_MARK))
+    parsed = leniently_parsed(line.removeprefix(BOM_UTF8))
     if parsed is None:
         return named_in(line), DAMAGED
     identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
-    if isinstance(identity, str) and (identity.isascii() or _is_encodable(identity)):
+    if isinstance(identity, str) and (identity.isascii() or encodable(identity) == identity):
         return _restored(identity), parsed
     return None, parsed if isinstance(parsed, dict) else DAMAGED
 
@@ -47,16 +47,8 @@ def parsed_line(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
 def may_be_charged(line: bytes, parsed: Mapping[str, Any]) -> bool:
     """Whether a line without a readable id may be a charged answer: an object, whole or damaged, that is no error."""
     if parsed is DAMAGED:
-        return line.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
+        return line.removeprefix(BOM_UTF8).lstrip().startswith(b"{")
     return charge_of(parsed, body_of(parsed)) is not None
-
-
-def _is_encodable(identity: str) -> bool:
-    try:
-        identity.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which no file of ours can hold
-        return False
-    return True
 
 
 def named_in(line: bytes) -> str | None:

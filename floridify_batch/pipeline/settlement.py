@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_database, sandbox_database
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
+from floridify_batch.components.json_repair import encodable
 from floridify_batch.components.pack import PackReply, taken_apart
 from floridify_batch.components.requests import AnswerError, CustomIdParts, billed_to, parse_custom_id
 from floridify_batch.costs.price import Bills
@@ -346,7 +347,7 @@ def _settle_one(request: Expected, replies: _Replies, parse: Parse, unanswered: 
 
 
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
-    detail = detail[:_DETAIL_LENGTH].encode(errors="replace").decode()  # a file of failures takes no lone surrogates
+    detail = encodable(detail[:_DETAIL_LENGTH])  # a file of failures takes no lone surrogates
     packed = len(request.weights)
     return Failure(request.custom_id, reason, detail, request.attempt, request.cap_doublings, status, packed)
 

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,7 +47,6 @@ BAD_LINES_NAMED = 5
 
 _BUFFER = 1 << 20
 _GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
@@ -188,7 +188,7 @@ _REQUIRED = ("word", "definitions", "part_of_speech")
 def _table_articles(stream: _Lines, path: Path, wanted: ImportFilter, reading: ReadStats) -> Iterator[Article]:
     """The articles of a CSV file with named columns, one definition per row."""
     lines = (line.decode(errors="surrogateescape") for line in iter(partial(stream.readline, MAX_LINE_BYTES), b""))
-    first = next(lines, "").removeprefix(os.fsdecode(_BOM))
+    first = next(lines, "").removeprefix(os.fsdecode(BOM_UTF8))
     delimiter = max("\t,;", key=first.count)
     columns = _columns_of(next(csv.reader([first], delimiter=delimiter), []), path)
     for number, row in _rows(csv.reader(lines, delimiter=delimiter), reading):
@@ -253,7 +253,7 @@ def _lines(stream: _Lines, reading: ReadStats) -> Iterator[tuple[int, bytes | No
             if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
                 _skip_rest(stream)
                 yield number, None
-            elif text := line.removeprefix(_BOM).strip() if number == 1 else line.strip():
+            elif text := line.removeprefix(BOM_UTF8).strip() if number == 1 else line.strip():
                 yield number, text
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         reading.damaged = f"damaged after line {number:,} ({error})".replace("\n", " ")

@@ -27,7 +27,6 @@ from floridify_batch.words.list_table import (
     cell_row,
     column_place,
     csv_rows,
-    known_place,
     plain_lines,
     quoted,
     read_table,
@@ -116,10 +115,12 @@ def _json_row(at: int, value: Any) -> Row:
 
 
 def _key(source: Source, record: Mapping[str, Any]) -> str:
-    if source.column is None and known_place(list(record)) is None:
+    names = list(record)
+    place = column_place(names, source)
+    if place is None:
         texts = [_shown(value) if isinstance(value, str) else "0" for value in record.values()]
-        raise unknown_column(source, list(record), [texts])
-    return list(record)[column_place(list(record), source)]
+        raise unknown_column(source, names, [texts])
+    return names[place]
 
 
 def _shown(value: Any) -> str:
@@ -150,8 +151,8 @@ def _anki(source: Source) -> Listing | None:
     rows = [each for each in csv_rows(source.text, delimiter) if each[1] and not _ANKI.match(each[1][0])]
     names = next(csv.reader([header.get("columns", "")], delimiter=delimiter), [])
     names = names or [str(at) for at in range(1, max((len(row) for _, row in rows), default=1) + 1)]
-    known = source.column is not None or known_place(names) is not None
-    place = column_place(names, source) if known else _first_field(header, len(names))
+    place = column_place(names, source)
+    place = _first_field(header, len(names)) if place is None else place
     cells = (cell_row(number, row, place) for number, row in rows)
     is_html = header.get("html", "").strip() == "true"
     return Listing(map(_without_html, cells) if is_html else cells, names[place])

@@ -194,10 +194,10 @@ def read_columns(source: Source, rows: Iterator[tuple[int, list[str]]]) -> Listi
         return Listing(())
     at = _header_at(head, source)
     below = [row for _, row in head[at + 1 :]]
-    if source.column is None and known_place(head[at][1], below) is None:
-        raise unknown_column(source, head[at][1], below)
     first = head[at][1]
-    place = column_place(first, source)
+    place = column_place(first, source, below)
+    if place is None:
+        raise unknown_column(source, first, below)
     is_header = bool(_exact_places(_names(first)) or {*_names(first)} & {*_OTHER_NAMES})
     is_header = is_header or not (source.column or "").isdecimal()
     name = first[place].strip() if is_header else str(place + 1)
@@ -263,14 +263,11 @@ def _is_data(names: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     return len(names) == 1 or any(map(_NUMBER.fullmatch, names)) or any(cell in seen for cell in enumerate(names))
 
 
-def column_place(names: Sequence[str], source: Source) -> int:
-    """The position of the words' column. Raises `UsageError` if it is unknown, or the user's is not there."""
+def column_place(names: Sequence[str], source: Source, below: Sequence[Sequence[str]] = ()) -> int | None:
+    """The position of the words' column; None if it is unknown. Raises `UsageError` if the user's is not there."""
     known, wanted = _names(names), source.column
     if wanted is None:
-        found = known_place(names)
-        if found is None:
-            raise unknown_column(source, names)
-        return found
+        return known_place(names, below)
     name = _names([wanted])[0]
     if name in known:
         return known.index(name)

@@ -24,8 +24,6 @@ LIST_MAX_BYTES = 500_000_000
 
 STANDARD_INPUT = Path("-")
 
-_UTF16_SAMPLE = 4
-
 
 class Words(Sequence[str]):
     """A compact sequence of words: one text and its offsets, in a tenth of the memory of a list."""

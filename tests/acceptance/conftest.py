@@ -3,42 +3,32 @@
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from pymongo import MongoClient
 
-from floridify_batch.sandbox.process import sandbox_in_thread
-from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from tests.acceptance.command import KEY, Shell
 from tests.acceptance.refusals import Refused, refusals
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, sandbox_at
 
 type Client = MongoClient[dict[str, Any]]
 
 HOUR = 3600.0
 
 
-@contextmanager
-def _sandbox(folder: Path, seconds: float) -> Iterator[Sandbox]:
-    """A sandbox in a thread, which is cheaper than a process; `seconds`: the duration of a batch."""
-    with sandbox_in_thread(SandboxSettings(folder, port=0, running_seconds=seconds, validating_seconds=0)) as url:
-        yield Sandbox(url)
-
-
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with short batches."""
-    with _sandbox(tmp_path_factory.mktemp("quick"), 0.2) as sandbox:
+    with sandbox_at(tmp_path_factory.mktemp("quick"), 0.2) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="session")
 def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox whose time advances only on request."""
-    with _sandbox(tmp_path_factory.mktemp("frozen"), HOUR) as sandbox:
+    with sandbox_at(tmp_path_factory.mktemp("frozen"), HOUR) as sandbox:
         yield sandbox
 
 
@@ -95,7 +85,7 @@ def paused(make_shell: ShellFactory, frozen: Sandbox) -> Iterator[Shell]:
 @pytest.fixture(scope="session")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox for commands that are refused."""
-    with _sandbox(tmp_path_factory.mktemp("refusing"), 0) as sandbox:
+    with sandbox_at(tmp_path_factory.mktemp("refusing"), 0) as sandbox:
         yield sandbox
 
 

@@ -9,9 +9,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.database.store import MongoStore
-from floridify_batch.sandbox.process import sandbox_in_thread
-from floridify_batch.sandbox.sandbox_settings import SandboxSettings
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, sandbox_at
 from tests.workspace import Workspace
 
 SECONDS = 0.15
@@ -36,9 +34,8 @@ async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]
 def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox for the tests of one module, in a thread: a process would load the package for each module again."""
     seconds = getattr(request.module, "SECONDS", SECONDS)
-    folder = tmp_path_factory.mktemp("sandbox")
-    with sandbox_in_thread(SandboxSettings(folder, port=0, running_seconds=seconds, validating_seconds=0)) as url:
-        yield Sandbox(url)
+    with sandbox_at(tmp_path_factory.mktemp("sandbox"), seconds) as found:
+        yield found
 
 
 @pytest.fixture
