@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from io import BytesIO
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -66,6 +66,10 @@ class AnswerIndex:
                     self._unusable[identity] = worth
                 elif known:
                     del self._unusable[identity]
+
+    def reports_error(self, identity: str) -> bool:
+        """Whether the best line of an id is an error, which is not charged."""
+        return self._unusable.get(identity) is Worth.ERROR
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
         """Read the line of an id; None if there is none.
@@ -208,19 +212,21 @@ def billed(
 ) -> "Billed":
     """Complete the bills of answer files: one answer of each requested id, and none of another id.
 
-    The cost of a requested id without a line is unknown, if a line without an id may be its answer, or if the files are
-    `short`: its answer may exist at the service.
+    The cost of a requested id without a charged line is unknown, if a line without an id may be its answer, or if there
+    is no line and the files are `short`: its answer may exist at the service.
     """
-    foreign, absent = set(index.places), dict[str, None]()
+    foreign, absent, refused = set(index.places), dict[str, None](), dict[str, None]()
     for identity in requested:
-        if identity in index.places:
-            foreign.discard(identity)
-        else:
+        if identity not in index.places:
             absent[identity] = None
+            continue
+        foreign.discard(identity)
+        if index.reports_error(identity):
+            refused[identity] = None
     if foreign or index.repeated:
         bills = _billed_once(index, foreign, paths, bills.blank())
     paid = billing(bills)
-    for identity in islice(absent, None if short else index.unnamed):
+    for identity in islice(chain(absent, refused), max(index.unnamed, len(absent) * short)):
         paid(identity, None, False)
     return Billed(bills, foreign)
 
@@ -273,6 +279,10 @@ type Parse = Callable[[str, Mapping[str, Any]], Any]
 
 class Lines(Protocol):
     """A look-up of answer lines by custom id."""
+
+    def reports_error(self, identity: str) -> bool:
+        """Whether the best line of an id is an error, which is not charged."""
+        return self._unusable.get(identity) is Worth.ERROR
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
         """The line of an id; None if there is none."""

@@ -19,7 +19,12 @@ from floridify_batch.components.json_repair import leniently_parsed
 from floridify_batch.files import replacing
 
 _GZIP = b"\x1f\x8b\x08"
-_UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
+_UTF_16 = {BOM_UTF16_LE: 1, BOM_UTF16_BE: 0}
+"""The marks of UTF-16, and which byte of each pair is zero in the ASCII text with which answers begin."""
+
+_START = 40
+"""The bytes after a mark that show whether a file is in UTF-16; elsewhere the mark is damage."""
+
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[{}\[\]]')
 _SEVERAL = re.compile(rb'\}\s*,?\s*\{\s*"')
@@ -46,7 +51,7 @@ def put_on_lines(path: Path) -> None:
 
 def _decompress(path: Path) -> bool:
     """Decompress a file in gzip's format; False for a damaged one, which stays as it is."""
-    if not _begins_with(path, (_GZIP,)):
+    if not _start_of(path).startswith(_GZIP):
         return True
     try:
         with gzip.open(path) as file, replacing(path) as out:
@@ -58,14 +63,16 @@ def _decompress(path: Path) -> bool:
 
 def _decode(path: Path) -> None:
     """Put a file in UTF-16 in UTF-8."""
-    if _begins_with(path, _UTF_16):
+    start = _start_of(path)
+    zero = _UTF_16.get(start[:2])
+    if zero is not None and not any(start[2 + zero :: 2]):
         with path.open(encoding="utf-16", errors="replace", newline="") as file, replacing(path) as out:
             out.writelines(line.encode() for line in file)
 
 
-def _begins_with(path: Path, marks: tuple[bytes, ...]) -> bool:
+def _start_of(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(max(map(len, marks))).startswith(marks)
+        return file.read(2 + _START)
 
 
 def on_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -194,7 +201,9 @@ class _ObjectReader:
         """Yield damaged text, each object of it on a line of its own."""
         places = [start, *(each for each in self._breaks if start < each < stop), stop]
         for place, after in pairwise(places):
-            if damaged := bytes(self._text[place:after]).strip():
+            *objects, damaged = _divided(bytes(self._text[place:after]).strip())
+            yield from (each + b"\n" for each in objects)
+            if damaged:
                 yield damaged + (end if after == stop else b"\n")
 
     def _clear(self) -> None:
@@ -202,6 +211,19 @@ class _ObjectReader:
         self._starts.clear()
         self._breaks.clear()
         self._depth = self._identity = 0
+
+
+def _divided(text: bytes) -> Iterator[bytes]:
+    """Divide a damaged text behind each whole object with which it begins; the last part is the rest."""
+    place, tries = 0, _MOST_STARTS
+    for boundary in _SEVERAL.finditer(text):
+        end = boundary.start() + 1
+        if isinstance(leniently_parsed(text[place:end]), dict):
+            yield text[place:end]
+            place, tries = text.index(b"{", end), _MOST_STARTS
+        elif not (tries := tries - 1):
+            break
+    yield text[place:]
 
 
 def _other(text: bytes) -> Iterator[bytes]:

@@ -120,7 +120,9 @@ def file_of(draw: Callable[..., Any], parts: Sequence[Item]) -> bytes:
     return content
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    derandomize=True, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_any_mixture_of_lines(tmp_path: Path, data: st.DataObject) -> None:
     """Each readable answer is used, each request ends once, and none that the service answered costs zero."""
@@ -140,6 +142,17 @@ def test_any_mixture_of_lines(tmp_path: Path, data: st.DataObject) -> None:
     assert {IDS[each.number] for each in returned if each.readable and each.number is not None} <= set(answered)
     charged = {each.number for each in returned if each.charged}
     assert len(charged) <= bills_of(bills) <= len(IDS)
+
+
+def test_an_answer_without_an_id_beside_an_error(tmp_path: Path) -> None:
+    """An answer without an id may be that of a request with an error line: its cost is unknown, and not zero."""
+    lines = [line_of(IDS[0], 200, body_of()), line_of(IDS[1], 400, {"error": "no"}), line_of(None, 200, body_of())]
+    path = tmp_path / "output.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    bills = Bills("gpt-6-luna", batch=True)
+    with indexed_answers([path], billing(bills)) as index:
+        bills, _ = billed(index, [path], IDS[:2], bills, short=False)
+    assert (bills.requests, bills.unmetered) == (1, 1)
 
 
 def parse(_: str, body: Any) -> CEFRLevelResponse:

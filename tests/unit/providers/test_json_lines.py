@@ -67,6 +67,14 @@ def test_damaged_lines() -> None:
     assert names(b'{"id"\n{"id":"r","cus\n{\n"id":\n') == [None, None, None]
 
 
+@pytest.mark.parametrize("lines", range(1, 16))
+def test_several_behind_damage(lines: int) -> None:
+    """Objects on one line are found behind a cut one and a page of HTML, too."""
+    cut = dumped(FIRST, indent=0).splitlines(keepends=True)[:lines]
+    content = b"".join([*cut, b"<html>{x}</html>\n", dumped(SECOND, THIRD, between=""), b"\n"])
+    assert names(content)[-2:] == ["b", "c"]
+
+
 def test_the_end_of_a_file() -> None:
     """An indented object that the file ends within has no line end: the file is short."""
     *_, last = on_lines((dumped(FIRST, indent=1) + b"\n" + dumped(SECOND, indent=1)[:70] + b"\n").splitlines(True))
@@ -107,6 +115,14 @@ def test_encoded_files(tmp_path: Path, encoded: Callable[[bytes], bytes], indent
     path.write_bytes(encoded(dumped(FIRST, SECOND, indent=indent)))
     put_on_lines(path)
     assert [json.loads(line)["custom_id"] for line in path.read_bytes().splitlines()] == ["a", "b"]
+
+
+def test_a_damaged_start(tmp_path: Path) -> None:
+    """A file that begins with the mark of UTF-16, and is in UTF-8, is read as UTF-8."""
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(b"\xff\xfe\n" + dumped(FIRST, SECOND))
+    put_on_lines(path)
+    assert names(path.read_bytes())[-2:] == ["a", "b"]
 
 
 def test_a_damaged_archive(tmp_path: Path) -> None:
