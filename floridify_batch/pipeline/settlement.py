@@ -280,10 +280,6 @@ type Parse = Callable[[str, Mapping[str, Any]], Any]
 class Lines(Protocol):
     """A look-up of answer lines by custom id."""
 
-    def reports_error(self, identity: str) -> bool:
-        """Whether the best line of an id is an error, which is not charged."""
-        return self._unusable.get(identity) is Worth.ERROR
-
     def line(self, identity: str) -> Mapping[str, Any] | None:
         """The line of an id; None if there is none."""
 
