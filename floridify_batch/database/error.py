@@ -5,6 +5,9 @@ from typing import Any
 
 from floridify_batch.errors import DatabaseUnreachable
 
+WORD_REFUSED = "the database refuses its word"
+"""The beginning of the reason of a word whose document could not be created."""
+
 
 def unreachable(error: Exception) -> DatabaseUnreachable:
     """The error that the server does not answer."""

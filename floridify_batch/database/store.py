@@ -42,7 +42,7 @@ from floridify_batch.database.document import (
     updates_of,
     upsert,
 )
-from floridify_batch.database.error import may_write, stated, unreachable
+from floridify_batch.database.error import WORD_REFUSED, may_write, stated, unreachable
 from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import RemovedCopies, merged_copies
@@ -280,7 +280,7 @@ class MongoStore(DatabaseAccess):
             _, errors = await self.bulk_part(Collection.WORDS, operations)
             if errors:  # another run may have created them meanwhile
                 _, errors = await self.bulk_part(Collection.WORDS, operations)
-            refused |= {part[each["index"]].id: f"the database refuses its word: {stated(each)}" for each in errors}
+            refused |= {part[each["index"]].id: f"{WORD_REFUSED}: {stated(each)}" for each in errors}
         return refused
 
     async def apply(self, writes: Writes) -> WriteOutcome:

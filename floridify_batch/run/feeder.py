@@ -84,6 +84,7 @@ class Feeder:
         self._stopping = stopping
         self._place = places(run)
         self._next = run.ledger.list_cursor
+        self._requested = frozenset(run.ledger.requested)
         self._returned: deque[ChunkRecord] = deque()
         self._reading: _Returned | None = None
         self._planning: deque[_Begun] = deque()
@@ -229,7 +230,8 @@ class Feeder:
         fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
         self._next = fresh.stop
         here = [ordinal for ordinal in fresh if self._place[ordinal] == NOWHERE]
-        return _Page(_THE_LIST, here, {}, {}, fresh.stop) if fresh else None
+        requested = dict.fromkeys(self._requested.intersection(here), frozenset[str]())
+        return _Page(_THE_LIST, here, {}, requested, fresh.stop) if fresh else None
 
     def _opened(self) -> _Returned | None:
         """The next returned chunk; only its failures are in memory, however many chunks have returned."""
@@ -414,6 +416,7 @@ class Feeder:
         ledger = self._run.ledger
         ledger.list_cursor = min(self._unplaced(), default=self._next)
         ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == NOWHERE]
+        ledger.requested = [ordinal for ordinal in ledger.requested if self._place[ordinal] == NOWHERE]
         done = [record.number for record in ledger.in_state(ChunkState.STORED, ChunkState.SPLIT)]
         done = [number for number in done if not self._outstanding[number]]
         for number in done:

@@ -31,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from floridify_batch.components.failure import too_late
 from floridify_batch.costs.price import Price, Rates
 from floridify_batch.costs.usage import Dollars, Forecast, Spent, Usage, together
+from floridify_batch.database.error import WORD_REFUSED
 from floridify_batch.run.event import Totals
 from floridify_batch.run.run_settings import RequestForm, RunInfo
 from floridify_batch.words.word_log import WordLog
@@ -173,8 +174,8 @@ class Ledger(BaseModel):
     """A run's progress, in the form of the checkpoint.
 
     Its methods change memory alone. A change that must survive a crash is made by `Run.move` or `Run.record`, which
-    save it at once. `database_noted`: the run's database holds a document of it; runs of older versions have none.
-    `preflight_model`: the model whose preflight is over. `undone`: `undo` has removed what the run had stored.
+    save it at once. `database_noted`: the run's database holds a document of it; older runs have none. `undone`: by
+    `undo`. `preflight_model`: the model whose preflight is over. `requested`: words of `retrying` that had documents.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -193,6 +194,7 @@ class Ledger(BaseModel):
     undone: bool = False
     list_cursor: int = 0
     retrying: list[int] = Field(default_factory=list)
+    requested: list[int] = Field(default_factory=list)
     reopened_failures: int = 0
     token_limit: int | None = None
     form_revision: int = 0
@@ -321,6 +323,7 @@ class Ledger(BaseModel):
         """Retry every failed or incomplete word, with all its attempts; `ordinals` are places in the list."""
         self.reopened_failures = self._final_failures() + self.reopened_failures
         again = {ordinals[word] for word in self.missing}
+        self.requested += [ordinals[word] for word, why in self.missing.items() if not why.startswith(WORD_REFUSED)]
         self.list_cursor = min(again | {self.list_cursor})
         self.retrying = sorted(again.union(self.retrying))
         self.failed_words, self.incomplete_words = {}, {}
@@ -331,7 +334,7 @@ class Ledger(BaseModel):
         """Plan every word again, with all its attempts, except those that chunks hold by their ordinals."""
         self.reopened_failures = self._final_failures() + self.reopened_failures
         self.retrying = [ordinal for ordinal in range(self.run.words) if ordinal not in held]
-        self.list_cursor = 0
+        self.list_cursor, self.requested = 0, []
         self.processed_words = WordLog()
         self.failed_words = {}
         self.incomplete_words = {}

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from floridify_batch.components.change import Collection
+from floridify_batch.database.error import WORD_REFUSED
 from floridify_batch.run.driver import Driver, StopReason
-from floridify_batch.run.ledger import ChunkState
+from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
 from tests.fakes import Crash, Crashed, End, Fault, MemoryStore, Scenario, Service, faultless
+from tests.ledgers import run_info
 
 WORDS = ["bank", "tree", "lake", "road"]
 
@@ -69,3 +72,28 @@ async def test_a_crash_at_any_step(tmp_path: Path, dies_at: int) -> None:
     assert all(
         times == (2 if identity.startswith("bank-") else 1) for identity, times in scenario.service.answered.items()
     )
+
+
+async def test_a_word_is_deleted(tmp_path: Path) -> None:
+    """A failed word that somebody has deleted since is not created again: it fails with that reason."""
+    scenario = await failed_in_a_stored_chunk(tmp_path)
+    words = scenario.store.documents[Collection.WORDS]
+    words.pop(next(each for each, word in words.items() if word["text"] == "bank"))
+    run = retried(scenario)
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert list(run.ledger.failed_words) == ["bank"]
+    assert run.ledger.failed_words["bank"].startswith("somebody deleted or renamed this word")
+    assert not [word for word in words.values() if word["text"] == "bank"]
+    asked = [identity for held in [*scenario.service.batches.values()][2:] for identity in held.ids]
+    assert not any(identity.startswith("bank-") for identity in asked)
+
+
+def test_a_refused_word_is_created() -> None:
+    """A word that the database has refused never had a document: a retry creates it."""
+    ledger = Ledger(
+        start_time=0, run=run_info(), failed_words={"bank": f"{WORD_REFUSED}: duplicate", "tree": "refused"}
+    )
+    ledger.retry({"bank": 0, "tree": 1})
+    assert (ledger.retrying, ledger.requested) == ([0, 1], [1])
+    ledger.reopen(set())
+    assert ledger.requested == []
