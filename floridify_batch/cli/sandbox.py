@@ -32,6 +32,9 @@ def sandbox(
             metavar="NAME=VALUE", help="Inject a fault (help sandbox --all); repeatable.", autocompletion=faults
         ),
     ] = None,
+    answers_from: Annotated[
+        str | None, typer.Option(metavar="URL", help="Get the answers from this API.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of answers and faults.")] = 0,
 ) -> None:
     """Run a local server that simulates OpenAI's API."""
@@ -39,5 +42,12 @@ def sandbox(
     from floridify_batch.sandbox.process import serve
     from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 
-    settings = SandboxSettings(data=data, port=port, running_seconds=seconds, faults=tuple(fault or ()), seed=seed)
+    settings = SandboxSettings(
+        data=data,
+        port=port,
+        running_seconds=seconds,
+        faults=tuple(fault or ()),
+        seed=seed,
+        answers_from=answers_from or "",
+    )
     serve(settings, listening=lambda url: say(f"Sandbox at {url} (any API key works). Ctrl-C stops it."))

@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         faults=tuple(options.fault),
         seed=options.seed,
         fast=options.fast,
+        answers_from=options.answers_from,
+        answer_seconds=options.answer_seconds,
     )
     try:
         serve(settings, listening=_announce, exit_with_parent=options.exit_with_parent)
@@ -66,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--fault", action="append", default=[], metavar="NAME=VALUE", help="inject a fault; repeatable")
     add("--seed", type=int, default=usual.seed, help="seed of answers and faults (default %(default)s)")
     add("--fast", action="store_true", help="estimate output tokens instead of counting them")
+    add("--answers-from", default="", metavar="URL", help="base URL of a service that answers the requests")
+    add("--answer-seconds", type=float, default=usual.answer_seconds, help="time-out of such an answer")
     add("--exit-with-parent", action="store_true", help="exit at the end of standard input")
     return parser
 

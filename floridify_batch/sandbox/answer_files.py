@@ -1,21 +1,22 @@
 """The output file and the error file of a batch, written in one streaming pass over its input."""
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import repeat
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
 from floridify_batch.sandbox.body import check_body
+from floridify_batch.sandbox.endpoint import Passed, outcomes
 from floridify_batch.sandbox.fault import CONTENT_FAULTS, Fault, Faults, status_of
 from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.refusal import Refusal, by_status, unsupported_model
 from floridify_batch.sandbox.reply import completion, digest, reply
 from floridify_batch.sandbox.storage import BatchRecord, Folder, write_whole
-from floridify_batch.sandbox.validation import REFUSED, Stopped, numbered_lines
+from floridify_batch.sandbox.validation import REFUSED, Stopped, counted_lines
 
 _BLOCK = 1_000
 """Answers are shuffled within blocks of this many lines, since the order of a batch's answers is undefined."""
@@ -89,9 +90,10 @@ class _AnswerWriter:
         self.errors = _AnswerFile(folder.partial(), random)
         self.bodies: set[bytes] = set()
         self.completed = self.failed = self.input_tokens = self.output_tokens = 0
+        self.any_model = False
 
-    def settle(self, line: Mapping[str, Any], tokens: int, *, reached: bool) -> None:
-        """Answer a line; skip it if the batch ended before reaching it."""
+    def settle(self, line: Mapping[str, Any], tokens: int, passed: Passed | None, *, reached: bool) -> None:
+        """Answer a line; skip it if the batch ended before reaching it. `passed`: its outcome at another service."""
         custom_id = line["custom_id"]
         fault = self.faults.line(custom_id, self.record.number)
         name = fault.name if fault else ""
@@ -100,10 +102,20 @@ class _AnswerWriter:
                 self._fail(custom_id, error=_EXPIRED)
         elif name == "null_response":
             self._fail(custom_id, error=_UNANSWERED)
-        elif refusal := _refusal(line["body"], tokens, fault, self.faults):
+        elif refusal := self._refusal(line["body"], tokens, fault):
             self._fail(custom_id, refusal=refusal)
+        elif passed and name not in CONTENT_FAULTS:
+            self._pass_on(line, passed, name)
         else:
             self._answer(line, tokens, name)
+
+    def _refusal(self, body: Mapping[str, Any], tokens: int, fault: Fault | None) -> Refusal | None:
+        status = status_of(fault) if fault else None
+        if status is not None:
+            return by_status(status)
+        if self.faults.refuses_model(body["model"]):
+            return unsupported_model(body["model"])
+        return check_body(body, any_model=self.any_model) if tokens == REFUSED else None
 
     def _fail(self, custom_id: str, *, refusal: Refusal | None = None, error: Mapping[str, Any] | None = None) -> None:
         self.failed += 1
@@ -122,6 +134,19 @@ class _AnswerWriter:
         if fault in _USABLE and answer.is_good:
             self.bodies.add(digest(body))
         self._put(custom_id, written, chat, fault)
+
+    def _pass_on(self, line: Mapping[str, Any], passed: Passed, fault: str) -> None:
+        custom_id = line["custom_id"]
+        if not passed.is_answer:
+            self.failed += 1
+            self.errors.add(self._line(custom_id, passed.status, passed.body, passed.error))
+            return
+        self.completed += fault != "missing"
+        self.input_tokens += passed.tokens("prompt_tokens")
+        self.output_tokens += passed.tokens("completion_tokens")
+        if fault in _USABLE:
+            self.bodies.add(digest(line["body"]))
+        self._put(custom_id, self._line(custom_id, _OK, passed.body, None), passed.body, fault)
 
     def _put(self, custom_id: str, written: bytes, chat: Mapping[str, Any], fault: str) -> None:
         target = self.errors if self.faults.hits("split", custom_id, self.record.number) else self.output
@@ -155,10 +180,14 @@ def write_results(
     """Write both answer files for the finished share of a batch's input; raise Stopped on shutdown."""
     writer = _AnswerWriter(record, folder, faults, now, fast)
     finished = int(record.total * record.finished_share)
-    for index, (raw, tokens) in enumerate(_lines(record, folder)):
+    passed = folder.passed(record.id)
+    writer.any_model = passed.exists()
+    given = outcomes(passed) if writer.any_model else repeat(None)
+    for index, (raw, tokens) in enumerate(counted_lines(record, folder)):
         if not index % 100 and stopping():
             raise Stopped
-        writer.settle(orjson.loads(raw), tokens, reached=index < finished)
+        reached = index < finished
+        writer.settle(orjson.loads(raw), tokens, next(given, None) if reached else None, reached=reached)
     if record.ending == "completed" and not (writer.completed or writer.failed):
         writer.output.open()  # a completed batch has an answer file, even an empty one
     write_whole(folder.bodies(record.id), b"".join(writer.bodies))
@@ -170,20 +199,3 @@ def write_results(
         writer.input_tokens,
         writer.output_tokens,
     )
-
-
-def _lines(record: BatchRecord, folder: Folder) -> Iterator[tuple[bytes, int]]:
-    tokens = array("I")
-    if record.total:
-        tokens.frombytes(folder.tokens(record.id).read_bytes())
-    for (_, raw), count in zip(numbered_lines(folder.content(record.input_file_id)), tokens, strict=False):
-        yield raw, count
-
-
-def _refusal(body: Mapping[str, Any], tokens: int, fault: Fault | None, faults: Faults) -> Refusal | None:
-    status = status_of(fault) if fault else None
-    if status is not None:
-        return by_status(status)
-    if faults.refuses_model(body["model"]):
-        return unsupported_model(body["model"])
-    return check_body(body) if tokens == REFUSED else None

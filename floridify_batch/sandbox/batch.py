@@ -14,20 +14,31 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from secrets import token_hex
 from typing import Any
 
+import orjson
+
 from floridify_batch.sandbox.answer_files import Results, write_results
+from floridify_batch.sandbox.endpoint import Endpoint
 from floridify_batch.sandbox.fault import Faults
 from floridify_batch.sandbox.refusal import Refusal
 from floridify_batch.sandbox.sandbox_settings import DAY, SandboxSettings
 from floridify_batch.sandbox.storage import BatchRecord, Folder
-from floridify_batch.sandbox.validation import Stopped, Verdict, input_tokens, validate_input
+from floridify_batch.sandbox.validation import (
+    REFUSED,
+    Stopped,
+    Verdict,
+    counted_lines,
+    input_tokens,
+    validate_input,
+)
 
 MOVES: Mapping[str, frozenset[str]] = {
     "validating": frozenset({"in_progress", "failed", "cancelling"}),
@@ -45,12 +56,21 @@ _THREADS = 2
 
 
 class Batches:
-    """All batches of a data folder and their tasks. `faults` may be replaced at any time."""
+    """All batches of a data folder and their tasks. `faults` may be replaced at any time.
+
+    `endpoint` answers their requests; without one, the answers are invented.
+    """
 
     def __init__(
-        self, folder: Folder, settings: SandboxSettings, faults: Faults, clock: Callable[[], float] = time.time
+        self,
+        folder: Folder,
+        settings: SandboxSettings,
+        faults: Faults,
+        endpoint: Endpoint | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.faults = faults
+        self._endpoint = endpoint
         self._folder = folder
         self._settings = settings
         self._clock = clock
@@ -145,7 +165,14 @@ class Batches:
             self._move(replace(self._folder.batch(batch_id), errors=(problem,)), "failed")
 
     async def _validate(self, record: BatchRecord) -> None:
-        verdict = await self._in_thread(validate_input, record, self._folder, self.faults, self._stopping.is_set)
+        verdict = await self._in_thread(
+            validate_input,
+            record,
+            self._folder,
+            self.faults,
+            self._stopping.is_set,
+            any_model=self._endpoint is not None,
+        )
         await self._until(record.id, record.created + self._settings.validating_seconds)
         if self._folder.batch(record.id).status != record.status:
             return
@@ -203,6 +230,8 @@ class Batches:
             self._move(record, "finalizing")
 
     async def _finalize(self, record: BatchRecord) -> None:
+        if self._endpoint:
+            await self._endpoint.write(_valid_bodies(record, self._folder), self._folder.passed(record.id))
         results = await self._in_thread(
             write_results,
             record,
@@ -262,6 +291,12 @@ def limit_message(limit: int, model: str | None = None) -> str:
         f"Enqueued token limit reached{place} in organization org-sandbox. Limit: {limit:,} enqueued tokens. "
         "Please try again once some in_progress batches have been completed."
     )
+
+
+def _valid_bodies(record: BatchRecord, folder: Folder) -> Iterator[Mapping[str, Any] | None]:
+    """Yield the bodies of the finished share of a batch's input; None for a refused one."""
+    for raw, tokens in islice(counted_lines(record, folder), int(record.total * record.finished_share)):
+        yield None if tokens == REFUSED else orjson.loads(raw)["body"]
 
 
 def _rejected(code: str) -> Mapping[str, Any]:

@@ -29,9 +29,9 @@ _FIRST_REASONING = 5
 _CACHE_WRITES, _CACHE = (5, 6), "prompt_cache_options"
 
 
-def knows_model(model: object) -> bool:
-    """Whether the sandbox accepts a model name."""
-    return isinstance(model, str) and _MODEL.match(model) is not None
+def knows_model(model: object, *, any_model: bool = False) -> bool:
+    """Whether the sandbox accepts a model name; `any_model`: another service answers, whose models it does not know."""
+    return isinstance(model, str) and (any_model or _MODEL.match(model) is not None)
 
 
 def writes_cache(body: Mapping[str, Any], tokens: int) -> bool:
@@ -47,24 +47,24 @@ def is_reasoning(model: str) -> bool:
     return int(generation[1]) >= _FIRST_REASONING if generation else model.startswith("o")
 
 
-def check_body(body: object) -> Refusal | None:
+def check_body(body: object, *, any_model: bool = False) -> Refusal | None:
     """Return the refusal of an invalid request body, or None if it is valid."""
     if not isinstance(body, dict):
         return Refusal(400, "The body of the request must be a JSON object.")
     try:
-        _check(body)
+        _check(body, any_model)
     except Refusal as refusal:
         return refusal
     return None
 
 
-def _check(body: Mapping[str, Any]) -> None:
+def _check(body: Mapping[str, Any], any_model: bool) -> None:
     if unknown := body.keys() - _KNOWN:
         name = min(unknown)
         raise Refusal(400, f"Unrecognized request argument supplied: {name}", code="unknown_parameter", param=name)
     if not isinstance(model := body.get("model"), str):
         raise missing("model")
-    if not knows_model(model):
+    if not knows_model(model, any_model=any_model):
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise Refusal(404, message, code="model_not_found")
     _check_messages(body.get("messages"))

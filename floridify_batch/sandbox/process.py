@@ -181,6 +181,8 @@ def _arguments(settings: SandboxSettings) -> list[str]:
         "--seed": settings.seed,
     }
     words = [str(word) for option in options.items() for word in option]
+    if settings.answers_from:
+        words += ["--answers-from", settings.answers_from, "--answer-seconds", str(settings.answer_seconds)]
     for fault in settings.faults:
         words += ["--fault", fault]
     return [*words, "--exit-with-parent", *(["--fast"] if settings.fast else [])]

@@ -14,6 +14,7 @@ class SandboxSettings:
     """Settings of one sandbox; times are in seconds, `port` 0 picks a free port.
 
     `faults` have the syntax of `Faults.parse`. `fast` estimates output tokens by length, for benchmarks.
+    `answers_from` is the base URL of a service that answers the requests, each within `answer_seconds`.
     """
 
     data: Path
@@ -24,3 +25,5 @@ class SandboxSettings:
     faults: tuple[str, ...] = ()
     seed: int = 0
     fast: bool = False
+    answers_from: str = ""
+    answer_seconds: float = 600.0

@@ -54,6 +54,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     finally:
         await loading
         await service.batches.close()
+        if service.endpoint:
+            await service.endpoint.close()
         service.folder.close()
 
 

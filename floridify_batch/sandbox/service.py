@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from floridify_batch.sandbox.batch import Batches
+from floridify_batch.sandbox.endpoint import Endpoint
 from floridify_batch.sandbox.fault import Faults
 from floridify_batch.sandbox.refusal import Refusal, by_status
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
@@ -30,9 +31,10 @@ class Service:
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float] = time.time) -> None:
         faults = Faults.parse(settings.faults, settings.seed)
         self.settings = settings
+        self.endpoint = Endpoint(settings.answers_from, settings.answer_seconds) if settings.answers_from else None
         self.clock = clock
         self.folder = Folder(settings.data)
-        self.batches = Batches(self.folder, settings, faults, clock)
+        self.batches = Batches(self.folder, settings, faults, self.endpoint, clock)
         self.chat_requests = 0
         self._second, self._in_second = 0, 0
         self.polls: Counter[str] = Counter()
@@ -91,7 +93,7 @@ class Service:
 
     def note_charge(self, chat: Mapping[str, Any], *, lost: bool) -> None:
         """Record the charge for an immediate request; `lost`: its answer does not arrive."""
-        charge = {name: chat[name] for name in ("id", "model", "service_tier", "usage")} | {"lost": lost}
+        charge = {name: chat.get(name) for name in ("id", "model", "service_tier", "usage")} | {"lost": lost}
         with self.folder.charges().open("ab") as file:
             file.write(orjson.dumps(charge, option=orjson.OPT_APPEND_NEWLINE))
 

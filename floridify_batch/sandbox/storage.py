@@ -120,6 +120,10 @@ class Folder:
         """Return the path of the digests of a batch's answered bodies, 8 bytes each."""
         return self._batches / f"{batch_id}.bodies"
 
+    def passed(self, batch_id: str) -> Path:
+        """Return the path of the outcomes of a batch's requests at another service."""
+        return self._batches / f"{batch_id}.passed"
+
     def charges(self) -> Path:
         """Return the path of the charges for immediate requests, a line each."""
         return self._batches / CHARGES

@@ -50,6 +50,7 @@ class _Inspection:
 
     record: BatchRecord
     faults: Faults
+    any_model: bool
     errors: list[Mapping[str, Any]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     tokens: array[int] = field(default_factory=lambda: array("I"))
@@ -63,9 +64,11 @@ class _Inspection:
         return Verdict(tuple(self.errors), self.model, len(self.tokens), self.failures, sum(self.tokens))
 
 
-def validate_input(record: BatchRecord, folder: Folder, faults: Faults, stopping: Callable[[], bool]) -> Verdict:
+def validate_input(
+    record: BatchRecord, folder: Folder, faults: Faults, stopping: Callable[[], bool], *, any_model: bool = False
+) -> Verdict:
     """Validate a batch's input and count the tokens of each line; raise Stopped on shutdown."""
-    inspection = _Inspection(record, faults)
+    inspection = _Inspection(record, faults, any_model)
     path = folder.content(record.input_file_id)
     if path.stat().st_size > MAX_BYTES:
         inspection.error("file_too_large", f"The input file is larger than {MAX_BYTES:,} bytes.")
@@ -82,6 +85,15 @@ def validate_input(record: BatchRecord, folder: Folder, faults: Faults, stopping
         inspection.error("empty_file", "The input file is empty: it holds no requests.")
     write_whole(folder.tokens(record.id), inspection.tokens.tobytes())
     return inspection.verdict()
+
+
+def counted_lines(record: BatchRecord, folder: Folder) -> Iterator[tuple[bytes, int]]:
+    """Yield the lines of a validated input with their tokens, `REFUSED` for a refused line."""
+    tokens = array("I")
+    if record.total:
+        tokens.frombytes(folder.tokens(record.id).read_bytes())
+    for (_, raw), count in zip(numbered_lines(folder.content(record.input_file_id)), tokens, strict=False):
+        yield raw, count
 
 
 def input_tokens(path: Path) -> int:
@@ -139,7 +151,7 @@ def _check_model(inspection: _Inspection, number: int, body: object) -> None:
         inspection.error("missing_required_parameter", "Missing required parameter: 'body'.", "body", number)
         return
     model = body.get("model")
-    if not knows_model(model):
+    if not knows_model(model, any_model=inspection.any_model):
         message = f"The provided model '{model}' is not supported by the Batch API."
         inspection.error("model_not_found", message, "body.model", number)
     elif inspection.model is None:
@@ -151,7 +163,7 @@ def _check_model(inspection: _Inspection, number: int, body: object) -> None:
 
 def _count(inspection: _Inspection, line: Mapping[str, Any]) -> None:
     body = line["body"]
-    refused = check_body(body) is not None
+    refused = check_body(body, any_model=inspection.any_model) is not None
     inspection.tokens.append(REFUSED if refused else prompt_tokens(body))
     fault = inspection.faults.line(line["custom_id"], inspection.record.number)
     failing = fault is not None and (fault.name in _FAILING or fault.name.startswith(HTTP))

@@ -42,7 +42,7 @@ cycles."""
 
 ALLOWED = {
     "openai": {"providers"},
-    "httpx2": {"providers"},
+    "httpx2": {"providers", "sandbox"},
     "tenacity": {"providers", "database", "retry"},
     "motor": {"database"},
     "pymongo": {"database"},
