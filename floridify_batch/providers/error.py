@@ -1,7 +1,8 @@
 """Translation of the SDK's exceptions, and of unreadable replies, into the errors of `errors`.
 
 A gateway's page, an empty body or half of one come with status 200, too. The SDK takes them for the requested object
-and fails on them later; here they raise `ServiceUncertain`, so that the caller looks up the outcome.
+and fails on them later; here they raise `ServiceUncertain`, so that the caller looks up the outcome. An error that such
+a reply states is in `stated_error`.
 """
 
 import re
@@ -95,9 +96,10 @@ def was_not_sent(error: Exception) -> bool:
 def from_status(error: Any) -> ServiceError:
     """Return the error of ours for a status other than 200."""
     status, message = error.status_code, _sentence(message_of(error))
-    if status == _FORBIDDEN and error.code not in ACCOUNT_CODES:
+    concerns_account = any(isinstance(name, str) and name in ACCOUNT_CODES for name in (error.code, error.type))
+    if status == _FORBIDDEN and not concerns_account:
         return AccessDenied(f"The service denies access (HTTP {status}): {message}")
-    if status in _UNAUTHORISED or error.code in ACCOUNT_CODES:
+    if status in _UNAUTHORISED or concerns_account:
         return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
     if status == _NOT_FOUND:
         return UnknownBatch(f"Not found at the service: {message}")

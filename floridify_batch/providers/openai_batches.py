@@ -16,7 +16,7 @@ from typing import Any, Concatenate
 from floridify_batch.components.requests import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, concerns_one_batch
-from floridify_batch.files import replacing
+from floridify_batch.files import partial_of, replacing
 from floridify_batch.formatting import whole_number
 from floridify_batch.providers.batch_identity import is_polled_as, without_alias
 from floridify_batch.providers.batch_list import Listed, Listing, read_back
@@ -33,6 +33,7 @@ from floridify_batch.providers.interface import (
     TransferProgress,
     ignore_transfer,
 )
+from floridify_batch.providers.stated_error import LONGEST_ERROR, content_of, raise_stated
 from floridify_batch.providers.transfer import LIBRARY
 from floridify_batch.retry import PROCESSING, QUERY, Backoff, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore
@@ -121,13 +122,16 @@ class OpenAIBatches:
     async def check(self) -> None:
         """Check the connection once. Raises `ServiceRefused` for a bad key, `ServiceError` without a usable reply."""
         try:
-            reply = await translating(partial(self._client.batches.with_raw_response.list, limit=1))
-            parsed_page(reply.content, reply.headers)
-        except (UnknownBatch, Unreadable):  # a web page, or another kind of service
+            await translating(self._first_page)
+        except (UnknownBatch, Unreadable) as error:  # a web page, or another kind of service
             raise ServiceError(
                 f"The server at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
-                "which usually ends in /v1."
+                f"which usually ends in /v1. ({error})"
             ) from None
+
+    async def _first_page(self) -> None:
+        reply = await self._client.batches.with_raw_response.list(limit=1)
+        parsed_page(content_of(reply), reply.headers)
 
     # ── the list of batches ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,7 +166,7 @@ class OpenAIBatches:
         from openai import omit
 
         reply = await self._client.batches.with_raw_response.list(limit=_PAGE, after=after or omit)
-        return parsed_page(reply.content, reply.headers)
+        return parsed_page(content_of(reply), reply.headers)
 
     async def others(self, run: str) -> bool:
         """Whether batches of other runs or clients are unfinished and occupy the account's queue."""
@@ -185,7 +189,9 @@ class OpenAIBatches:
     async def upload(self, requests: Path) -> str:
         """Upload a file of requests, streamed; return its id at the service."""
         with CountedFile(requests, partial(self._moving, requests, Direction.UP)) as content:
-            file = await self._client.files.create(file=content, purpose="batch")
+            reply = await self._client.files.with_raw_response.create(file=content, purpose="batch")
+        content_of(reply)
+        file = reply.parse()
         if getattr(file, "status", None) in _PENDING:
             await self._processed(identity_of(file))
         return identity_of(file)
@@ -210,7 +216,9 @@ class OpenAIBatches:
 
     @_retried
     async def _file_status(self, file_id: str) -> str | None:
-        return getattr(await self._client.files.retrieve(file_id), "status", None)
+        reply = await self._client.files.with_raw_response.retrieve(file_id)
+        content_of(reply)
+        return getattr(reply.parse(), "status", None)
 
     @_once
     async def create(self, submission: Submission) -> BatchJob:
@@ -221,7 +229,7 @@ class OpenAIBatches:
             completion_window="24h",
             metadata={LABEL: submission.label, **submission.metadata},
         )
-        return job_of(parsed_object(reply.content))
+        return job_of(parsed_object(content_of(reply)))
 
     @_retried_in_turn
     async def retrieve(self, batch_id: str) -> BatchJob:
@@ -258,6 +266,9 @@ class OpenAIBatches:
                 async for part in response.iter_bytes(_DOWNLOAD_BLOCK):
                     out.write(part)
                     moving(out.tell(), size)
+                if out.tell() <= LONGEST_ERROR:
+                    out.flush()
+                    raise_stated(partial_of(path).read_bytes(), response.http_response)
 
     @_retried
     async def cancel(self, batch_id: str) -> BatchJob:
@@ -268,7 +279,7 @@ class OpenAIBatches:
         from openai import APIError, AuthenticationError, NotFoundError
 
         try:
-            reply = await self._client.batches.with_raw_response.cancel(batch_id)
+            content = content_of(await self._client.batches.with_raw_response.cancel(batch_id))
         except (AuthenticationError, NotFoundError):
             raise
         except APIError:
@@ -277,12 +288,12 @@ class OpenAIBatches:
                 return job
             raise
         with suppress(Unreadable):
-            return job_of(parsed_object(reply.content))
+            return job_of(parsed_object(content))
         return await self._polled(batch_id)
 
     async def _polled(self, batch_id: str) -> BatchJob:
         """Return the state of a batch, without a retry."""
-        return job_of(parsed_object((await self._client.batches.with_raw_response.retrieve(batch_id)).content))
+        return job_of(parsed_object(content_of(await self._client.batches.with_raw_response.retrieve(batch_id))))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -23,6 +23,7 @@ from floridify_batch.providers.error import (
 from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP_OK, Reply
 from floridify_batch.providers.rate_limit import Throttle
 from floridify_batch.providers.reply import received, unusable_reply
+from floridify_batch.providers.stated_error import stated_error
 from floridify_batch.retry import FLEX_REQUEST, LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
 
 if TYPE_CHECKING:
@@ -123,7 +124,10 @@ class OpenAIConnector:
                 self._client.chat.completions.with_streaming_response.create(**body) as response,
             ):
                 self._throttle.note(response.headers)
-                return await received(response, self._timeout, (httpx2.HTTPError,))
+                reply = await received(response, self._timeout, (httpx2.HTTPError,))
+                if error := stated_error(reply.body, response.http_response):
+                    raise error
+                return reply
         except APIStatusError as error:
             self._slow_down(error)
             raise_if_refused(error)
