@@ -18,6 +18,7 @@ class Format(StrEnum):
     CSV = "csv"
     TABFILE = "tabfile"
     YOMITAN = "yomitan"
+    ANKI = "anki"
     DMLEX_JSON = "dmlex-json"
     DMLEX_XML = "dmlex-xml"
 
@@ -28,6 +29,7 @@ SUFFIXES: Mapping[str, Format] = {
     ".tab": Format.TABFILE,
     ".txt": Format.TABFILE,
     ".zip": Format.YOMITAN,
+    ".apkg": Format.ANKI,
     ".json": Format.DMLEX_JSON,
     ".xml": Format.DMLEX_XML,
 }
@@ -96,6 +98,7 @@ FORMATS: Mapping[Format, FormatRecord] = {
     Format.CSV: FormatRecord("table:Table", b"entry_id,sense_id,headword,", ("synonym_chooser",)),
     Format.TABFILE: FormatRecord("tabfile:Tabfile", b"##description\tExport of batch-synth"),
     Format.YOMITAN: FormatRecord("yomitan:Yomitan", b"Export of batch-synth", monolingual=True),
+    Format.ANKI: FormatRecord("anki:Anki", b"Export of batch-synth"),
     Format.DMLEX_JSON: FormatRecord("dmlex_json:DmlexJson", b'"langCode":', _DMLEX_LACKS, monolingual=True),
     Format.DMLEX_XML: FormatRecord("dmlex_xml:DmlexXml", b"ns/dmlex-1.0", _DMLEX_LACKS, monolingual=True),
 }

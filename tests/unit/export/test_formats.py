@@ -2,15 +2,20 @@
 
 import csv
 import json
+import sqlite3
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from html.parser import HTMLParser
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
 import pytest
 
+from floridify_batch.errors import UsageError
 from floridify_batch.export.dmlex_xml import NAMESPACE
 from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Item, Origin, Phrase, Pronunciation, Sense
 from floridify_batch.export.format import FORMATS, Format, Header
@@ -208,6 +213,65 @@ def test_yomitan() -> None:
     assert {tag for term in terms for tag in term[2].split()} == {"noun", "phrasal-verb"} == {tag[0] for tag in tags}
     assert all([type(each) for each in tag] == [str, str, int, str, int] for tag in tags)
     assert terms[2][5] == [["w0", ["plural"]]]
+
+
+# ── Anki ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def notes_of(content: bytes, folder: Path) -> list[dict[str, Any]]:
+    """Return the notes of a package, with the fields by name and the number of cards."""
+    with ZipFile(BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert archive.read("media") == b"{}"
+        path = Path(archive.extract("collection.anki2", folder))
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        types = json.loads(database.execute("SELECT models FROM col").fetchone()[0])
+        query = (
+            "SELECT guid, mid, tags, flds, (SELECT count(*) FROM cards WHERE nid = notes.id AND did IN "
+            "(SELECT key FROM json_each((SELECT decks FROM col)))) FROM notes ORDER BY id"
+        )
+        found = database.execute(query).fetchall()
+    return [
+        {"guid": guid, "tags": tags.split(), "cards": cards}
+        | dict(zip([field["name"] for field in types[str(kind)]["flds"]], fields.split("\x1f"), strict=True))
+        for guid, kind, tags, fields, cards in found
+    ]
+
+
+def test_anki(tmp_path: Path) -> None:
+    """A package has a note with one card per entry, named by the entry's id, with the labels as tags without spaces."""
+    content, notes = written(Format.ANKI, an_entry("[sound:a] <b>"), an_entry("tear", "66bb", homograph=None))
+    first, second = notes_of(content, tmp_path)
+    assert notes == []
+    assert (first["guid"], first["cards"], second["guid"]) == ("65aa0000000000000000000f", 1, "66bb")
+    assert (first["Headword"], first["Homograph"]) == ("&#91;sound:a] &lt;b&gt;", "1")
+    assert (second["Homograph"], second["Pronunciation"]) == ("", "/bæŋk/")
+    assert "<b>Written by:</b> gpt-5.4-nano (2026-03-01)" in first["Entry"]
+    labels = ["part-of-speech::noun", "part-of-speech::phrasal_verb", "register::formal", "domain::formal"]
+    assert sorted(first["tags"]) == sorted([*labels, "language::en", "cefr::B1", "frequency::2"])
+
+
+def test_a_later_export_updates_notes(tmp_path: Path) -> None:
+    """Another day's package has the same deck, note type and notes, and a later time, by which Anki updates them."""
+    seen: list[tuple[Any, ...]] = []
+    for day in ("2026-03-02", "2026-03-09"):
+        path = tmp_path / day
+        out = BytesIO()
+        writer = FORMATS[Format.ANKI].make_writer(out, Header("Trial", "en", day))
+        writer.write(an_entry())
+        writer.finish()
+        with ZipFile(out) as archive, closing(sqlite3.connect(archive.extract("collection.anki2", path))) as database:
+            seen += database.execute("SELECT guid, mid, did, notes.mod FROM notes JOIN cards ON nid = notes.id")
+    assert seen[0][:3] == seen[1][:3]
+    assert seen[1][3] - seen[0][3] == 7 * 24 * 3600
+
+
+def test_anki_without_genanki(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without genanki, the error has the command that installs it."""
+    monkeypatch.setitem(sys.modules, "genanki", None)
+    with pytest.raises(UsageError, match=r'needs genanki: pip install "batch-synth\[anki\]"'):
+        written(Format.ANKI)
 
 
 # ── DMLex ──────────────────────────────────────────────────────────────────────────────────────────────────────────
