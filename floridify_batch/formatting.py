@@ -1,5 +1,6 @@
 """Formatting for people: money, counts, rates, sizes, durations, times, and the next command to type."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -33,6 +34,23 @@ def dollars(amount: Decimal | None) -> str:
     if 0 < amount < _LEAST:
         return f"<${_LEAST}"
     return f"${amount:,.4f}" if 0 < amount < 1 else f"${amount.quantize(_CENT):,}"
+
+
+def dollar_column(amounts: Sequence[Decimal | None]) -> list[str]:
+    """US dollars in one precision, rounded so that they add up to their rounded sum; a positive amount never reads as
+    zero.
+    """
+    known = [each or Decimal(0) for each in amounts]
+    unit = _CENT if sum(known) >= 1 else _LEAST
+    whole = [each // unit for each in known]
+    missing = int((sum(known) / unit).quantize(Decimal(1)) - sum(whole))
+    largest = sorted(range(len(known)), key=lambda place: (known[place] / unit) % 1, reverse=True)
+    for place in largest[:missing]:
+        whole[place] += 1
+    return [
+        dollars(amount) if not amount else f"${number * unit:,}" if number else f"<${unit}"
+        for amount, number in zip(amounts, whole, strict=True)
+    ]
 
 
 def dollar_range(low: Decimal | None, high: Decimal | None) -> str:

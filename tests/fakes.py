@@ -21,7 +21,7 @@ from floridify_batch.components.change import Collection, Merged, SchemaVersion,
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.components.synthesis_entry import references
-from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
+from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed, SenseCount
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.merge import copies_to_remove
@@ -36,6 +36,7 @@ from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.run.state import Run
 from floridify_batch.words.entry import (
+    SYNTHESIS,
     DocId,
     Entry,
     FrequencyScale,
@@ -552,6 +553,16 @@ class MemoryStore:
             if stamp.model == model:
                 sums[kind] = sums.get(kind, Observed()) + each
         return sums
+
+    async def senses(self, model: str) -> SenseCount:
+        """Return the number of senses that a model has defined, and of their words."""
+        stamps = {identity for identity, stamp in self.stamps.items() if stamp.model == model}
+        defined = [
+            len(each["definition_ids"])
+            for each in self.documents[Collection.ENTRIES].values()
+            if each.get(SYNTHESIS, {}).get("definitions") in stamps and each.get("definition_ids")
+        ]
+        return SenseCount(len(defined), sum(defined))
 
     def _of_others(self, writes: Writes) -> set[DocId]:
         """Return the ids of replaced documents that no model wrote."""

@@ -25,7 +25,8 @@ from floridify_batch.display.console import say
 from floridify_batch.display.json_output import write_event
 from floridify_batch.formatting import count, counted, dollars
 from floridify_batch.pipeline.brief import Brief
-from floridify_batch.pipeline.estimate import Estimate, estimated
+from floridify_batch.pipeline.estimate import Estimate
+from floridify_batch.pipeline.quote import estimated
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.frequency_scale import resolved_scale

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from floridify_batch.components.change import SchemaVersion, Update, WriteOutcome, Writes
-from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
+from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed, SenseCount
 from floridify_batch.words.entry import DocId, Entry, FrequencyScale, Word, unknown_entry
 
 SANDBOX_SUFFIX = "_sandbox"
@@ -40,6 +40,10 @@ class EntryReader(Protocol):
 
     async def observed(self, model: str) -> dict[AnswerKind, Observed]:
         """Return the lengths of a model's stored answers, by their kind."""
+        ...
+
+    async def senses(self, model: str) -> SenseCount:
+        """Return the number of senses that a model has defined, and of their words; of a large database, of a part."""
         ...
 
 
@@ -98,3 +102,7 @@ class NoDatabase:
     async def observed(self, model: str) -> dict[AnswerKind, Observed]:  # noqa: ARG002  no model has stored answers
         """No lengths: nothing is stored."""
         return {}
+
+    async def senses(self, model: str) -> SenseCount:  # noqa: ARG002  no model has stored answers
+        """No senses: nothing is stored."""
+        return SenseCount()

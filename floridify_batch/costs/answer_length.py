@@ -33,6 +33,10 @@ ITEM_TOKENS, LIST_TOKENS = 4.5, 4
 """The output tokens of the number and the comma of an answer in a pack, and of the list around all of them."""
 
 
+_ENOUGH_WORDS = 10
+"""New words from which their mean number of senses is more credible than the prior."""
+
+
 def pack_tokens(requests: int, packs: float) -> int:
     """The output tokens that requests in packs need beside their answers."""
     return round(requests * ITEM_TOKENS + packs * LIST_TOKENS)
@@ -108,6 +112,26 @@ def packed_length(length: Length, pack: int) -> Length:
 def prior(tokens: int, spread: Spread) -> Length:
     """The length before any answer was measured."""
     return Length(tokens * spread.low, tokens, tokens * spread.high)
+
+
+SENSES_EXPECTED = 3
+"""Expected number of senses of a word without definitions, before any is measured."""
+
+_SENSES_SPREAD = Spread(0.5, 1.6)
+
+
+class SenseCount(NamedTuple):
+    """The senses that a model has defined, and the number of their words."""
+
+    words: int = 0
+    senses: int = 0
+
+    @property
+    def mean(self) -> Length:
+        """The expected senses of a new word: measured, or the prior while too few words have any."""
+        if self.words < _ENOUGH_WORDS:
+            return prior(SENSES_EXPECTED, _SENSES_SPREAD)
+        return measured(Observed(self.words, self.senses), Origin.DATABASE, _SENSES_SPREAD)
 
 
 def measured(seen: Observed, origin: Origin, spread: Spread) -> Length:

@@ -22,7 +22,7 @@ from floridify_batch.components.change import (
     Writes,
     merged_updates,
 )
-from floridify_batch.costs.answer_length import AnswerKind, AnswerShape, BatchLengths, Observed
+from floridify_batch.costs.answer_length import AnswerKind, AnswerShape, BatchLengths, Observed, SenseCount
 from floridify_batch.database.access import BULK, RUNS, DatabaseAccess
 from floridify_batch.database.conflict import unmatched
 from floridify_batch.database.document import (
@@ -55,6 +55,7 @@ from floridify_batch.database.removal import (
     unused,
     with_digests,
 )
+from floridify_batch.database.sense_count import stored_senses
 from floridify_batch.database.source_copy import drafted_copies, listed_in, relisted, unlisted
 from floridify_batch.errors import DatabaseError, EditedMeanwhile
 from floridify_batch.formatting import counted
@@ -264,6 +265,10 @@ class MongoStore(DatabaseAccess):
             key = AnswerKind(stamp["component"], stamp["template"], AnswerShape(stamp.get("shape", "full")))
             seen[key] = seen.get(key, Observed()) + Observed(stamp["answers"], stamp["output"])
         return seen
+
+    async def senses(self, model: str) -> SenseCount:
+        """The number of senses that a model has defined, and of their words, in a part of the database."""
+        return await stored_senses(self, await self._known_layout(), model)
 
     async def band_scales(self) -> frozenset[FrequencyScale]:
         """The scales of the frequency bands that we have stored; those of earlier versions are common-first."""

@@ -10,7 +10,7 @@ from rich.text import Text
 from floridify_batch.costs.price import unknown_price
 from floridify_batch.costs.usage import Usage
 from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, listing, or_dash, plain, shorten
-from floridify_batch.formatting import count, counted, dollars
+from floridify_batch.formatting import count, counted, dollar_column, dollars
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, DuplicateCost
 
 _ID_CELLS = 16
@@ -120,9 +120,9 @@ def _tokens(usage: Usage, width: int) -> tuple[str, ...]:
 def _components(rows: Sequence[ComponentCost], width: int) -> Table:
     heads = ("component", "answered", "failed", *_token_heads(width), "cost")
     table = listing(*heads, *(("per 1,000",) if width >= WIDE else ()), right=[*heads[1:], "per 1,000"])
-    for row in rows:
+    for row, cost in zip(rows, dollar_column([row.cost for row in rows]), strict=True):
         each = dollars(row.cost * _THOUSAND / row.billed) if row.cost is not None and row.billed else "-"
-        figures = (count(row.answered), or_dash(row.failed), *_tokens(row.usage, width), dollars(row.cost))
+        figures = (count(row.answered), or_dash(row.failed), *_tokens(row.usage, width), cost)
         table.add_row(cell(row.component), *figures, *((each,) if width >= WIDE else ()))
     return table
 
@@ -130,14 +130,14 @@ def _components(rows: Sequence[ComponentCost], width: int) -> Table:
 def _batches(rows: Sequence[BatchCost], width: int, most: int | None) -> Iterator[RenderableType]:
     heads = ("batch", "id", "requests", *_token_heads(width), "cost")
     table = listing(*heads, right={*heads} - {"id"})
-    for row in rows[:most]:
+    for row, cost in zip(rows[:most], dollar_column([row.cost for row in rows]), strict=False):
         identity = plain(row.batch_id or "-")
         table.add_row(
             count(row.chunk),
             cell(identity if width >= WIDE else shorten(identity, _ID_CELLS)),
             count(row.requests),
             *_tokens(row.usage, width),
-            dollars(row.cost),
+            cost,
         )
     yield table
     if most is not None and len(rows) > most:

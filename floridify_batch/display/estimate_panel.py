@@ -12,9 +12,9 @@ from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import unknown_price
 from floridify_batch.costs.usage import CACHED_FROM
 from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
-from floridify_batch.formatting import count, counted, dollar_range, dollars, megabytes
+from floridify_batch.formatting import count, counted, dollar_column, dollar_range, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
-from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
+from floridify_batch.pipeline.estimate import Estimate, Expectation, components_of
 from floridify_batch.words.language import language_name
 
 BATCHES_SHOWN = 4
@@ -132,32 +132,50 @@ def _waves(estimate: Estimate, width: int) -> Table:
     """The requests of each wave, whose answers the next one needs."""
     heads = ("wave", "requests", *(("input tokens", "output tokens") if width >= NARROW else ()), "cost")
     table = listing(*heads, right=heads[1:])
-    waves = list(zip(estimate.waves(), estimate.wave_components(), strict=True))
+    waves = [_wave(estimate, *wave) for wave in enumerate(estimate.wave_components(), 1)]
+    costs = dollar_column([estimate.cost(parts, batch=estimate.discounted) for parts in waves])
     if len(waves) > 1:
-        for number, (name, components) in enumerate(waves, 1):
-            both = estimate.now if number <= estimate.first_waves else estimate.later
-            wave = {each: both.get(each, Expectation()) for each in components}
-            _add_wave(table, estimate, f"{number} {name}", wave, "~" * (number > estimate.first_waves), width)
-    _add_wave(table, estimate, "all", estimate.wholes(), "~" * (len(waves) > 1), width)
+        for number, (name, parts, cost) in enumerate(zip(estimate.waves(), waves, costs, strict=True), 1):
+            about = "~" * (number > estimate.first_waves)
+            table.add_row(cell(f"{number} {name}"), *_wave_figures(parts, about, width), cost)
+    whole, total = estimate.wholes(), dollars(estimate.cost(estimate.wholes(), batch=estimate.discounted))
+    table.add_row("all", *_wave_figures(whole, "~" * (len(waves) > 1), width), total)
     return table
 
 
-def _add_wave(
-    table: Table, estimate: Estimate, name: str, parts: Mapping[str, Expectation], about: str, width: int
-) -> None:
-    """Add the row of a wave; `about` marks an estimated number."""
-    cost, wave = estimate.cost(parts, batch=estimate.discounted), sum(parts.values(), Expectation())
+def _wave(estimate: Estimate, number: int, components: Sequence[str]) -> Mapping[str, Expectation]:
+    """The requests of a wave."""
+    both = estimate.now if number <= estimate.first_waves else estimate.later
+    return {each: both.get(each, Expectation()) for each in components}
+
+
+def _wave_figures(parts: Mapping[str, Expectation], about: str, width: int) -> Sequence[str]:
+    """The requests of a wave, and their tokens; `about` marks an estimated number."""
+    wave = sum(parts.values(), Expectation())
     tokens = (_tokens(wave.input_tokens), _tokens(wave.output_tokens)) if width >= NARROW else ()
-    table.add_row(cell(name), about + count(wave.requests), *tokens, dollars(cost))
+    return about + count(wave.requests), *tokens
 
 
 def _short_remarks(estimate: Estimate) -> Iterator[Text]:
     """The basis of the figures in one sentence, and the pointer to the details."""
-    senses = [f"{SENSES_EXPECTED} senses per new word"] if estimate.unknown and estimate.later else []
-    origins = {estimate.length(name).origin for name in components_of(estimate)}
-    lengths = ["typical output lengths"] if origins == {Origin.PRIOR} else ["measured output lengths"]
-    yield Text(f"Assumes {', '.join([*senses, *lengths])}; more with --details", "dim")
+    lengths = {estimate.length(name).origin for name in components_of(estimate)} != {Origin.PRIOR}
+    senses = estimate.senses.origin is not Origin.PRIOR
+    if not estimate.of_senses:
+        basis = f"Assumes {_MEASURED[lengths]} output lengths"
+    elif senses and lengths:
+        basis = f"Measured: {_senses(estimate)}, output lengths"
+    else:
+        basis = f"Assumes {_senses(estimate)}{' (measured)' * senses}, {_MEASURED[lengths]} output lengths"
+    yield Text(f"{basis}; more with --details", "dim")
     yield from _cache_writes(estimate)
+
+
+_MEASURED = {False: "typical", True: "measured"}
+
+
+def _senses(estimate: Estimate) -> str:
+    """The expected senses of a new word: "1.9 senses per new word"."""
+    return f"{estimate.senses.expected:.2g} senses per new word"
 
 
 def _batches(estimate: Estimate) -> Iterator[Text]:
@@ -200,28 +218,24 @@ def _requests(estimate: Estimate, *, wide: bool) -> Table:
         "cost",
     )
     table = listing(*heads, right=heads[1:])
-    for name in components_of(estimate):
-        _add_row(table, estimate, cell(name), [name], wide=wide)
+    names = list(components_of(estimate))
+    costs = dollar_column([estimate.cost({name: estimate.whole(name)}, batch=estimate.discounted) for name in names])
+    for name, cost in zip(names, costs, strict=True):
+        table.add_row(cell(name), *_figures(estimate, [name], wide=wide), cost)
     table.add_section()
-    _add_row(table, estimate, Text("all"), list(components_of(estimate)), wide=wide)
+    total = estimate.cost(estimate.wholes(names), batch=estimate.discounted)
+    table.add_row("all", *_figures(estimate, names, wide=wide), dollars(total))
     return table
 
 
-def _add_row(table: Table, estimate: Estimate, title: Text, names: Sequence[str], *, wide: bool) -> None:
+def _figures(estimate: Estimate, names: Sequence[str], *, wide: bool) -> Sequence[str]:
+    """The requests of components, and their tokens."""
     now = sum((estimate.now.get(name, Expectation()).requests for name in names), 0)
     both = sum((estimate.whole(name) for name in names), Expectation())
-    outputs = [estimate.length(name).of(estimate.whole(name).requests) for name in names]
+    outputs = [estimate.output_of(name) for name in names]
     span = [_tokens(sum(each[which] for each in outputs)) for which in (0, 2)] if wide else []
-    cost = estimate.cost(estimate.wholes(names), batch=estimate.discounted)
-    table.add_row(
-        title,
-        or_dash(now),
-        or_dash(both.requests - now),
-        _tokens(both.input_tokens),
-        _tokens(both.output_tokens),
-        *span,
-        dollars(cost),
-    )
+    later = or_dash(both.requests - now)
+    return or_dash(now), later, _tokens(both.input_tokens), _tokens(both.output_tokens), *span
 
 
 def _tokens(number: int) -> str:
@@ -230,8 +244,8 @@ def _tokens(number: int) -> str:
 
 
 def _remarks(estimate: Estimate) -> Iterator[Text]:
-    senses = f", assuming {SENSES_EXPECTED} senses per new word" if estimate.unknown else ""
     if estimate.later:
+        senses = f", assuming {_senses(estimate)}{_sense_basis(estimate)}" if estimate.of_senses else ""
         yield Text(f"* follow-up requests{senses}", "dim")
     yield from (Text(f"† {remark}", "dim") for remark in _basis_of(estimate))
     yield from _cache_writes(estimate)
@@ -249,6 +263,11 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
             f"{count(sampled.words)} words: ± {share:.2%} of the first wave (95 % confidence)",
             "dim",
         )
+
+
+def _sense_basis(estimate: Estimate) -> str:
+    words = counted(estimate.senses.answers, "word")
+    return f", the mean of {words} in this database" if estimate.senses.answers else " before any are measured"
 
 
 def _cache_writes(estimate: Estimate) -> Iterator[Text]:
@@ -299,7 +318,8 @@ def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) 
     """The prices in one precision, so that the savings are the difference of the prices shown."""
     span = estimate.span()
     between = dollar_range(span.low, span.high) if span and span.high else ""
-    likely = f" ({between}, by answer length)" if between else ""
+    senses = " and senses" if estimate.of_senses else ""
+    likely = f" ({between}, by answer length{senses})" if between else ""
     if estimate.price is not None:
         mine = batch if estimate.discounted else regular
         return [("your price", f"{dollars(mine)}{likely}")]

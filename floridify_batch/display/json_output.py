@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from floridify_batch.display.log_output import write_line
 from floridify_batch.display.view import RunView
 from floridify_batch.formatting import exact
-from floridify_batch.pipeline.estimate import Estimated
+from floridify_batch.pipeline.quote import Estimated
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, DuplicateCost
 from floridify_batch.run.event import Event
 from floridify_batch.timing import Clock

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from floridify_batch.costs.answer_length import Length
 from floridify_batch.display.text import cell, facts, framed, listing, plain
-from floridify_batch.formatting import count, dollars
+from floridify_batch.formatting import count, dollar_column, dollars
 from floridify_batch.run.ledger import Ledger
 
 
@@ -22,10 +22,12 @@ def pilot_panel(pilot: Ledger, typical: Mapping[str, Length]) -> RenderableType:
 def _lengths(pilot: Ledger, typical: Mapping[str, Length]) -> Table:
     heads = ("output tokens per answer", "answers", "typical", "measured", "cost")
     table = listing(*heads, right=heads[1:])
-    for component, spent in sorted(pilot.spent.items(), key=lambda item: -item[1].usage.output):
+    rows = sorted(pilot.spent.items(), key=lambda item: -item[1].usage.output)
+    costs = dollar_column([spent.cost for _, spent in rows])
+    for (component, spent), cost in zip(rows, costs, strict=True):
         expected = count(round(typical[component].expected)) if component in typical else "-"
         measured = count(round(spent.usage.output / spent.billed)) if spent.billed else "-"
-        table.add_row(cell(component), count(spent.answered), expected, measured, dollars(spent.cost))
+        table.add_row(cell(component), count(spent.answered), expected, measured, cost)
     return table
 
 

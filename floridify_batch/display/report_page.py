@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from floridify_batch.display.chart import every
 from floridify_batch.display.report import Amount, Bar, BatchStatus, Report
 from floridify_batch.display.text import plain
-from floridify_batch.formatting import count, counted, dollars, percent, span
+from floridify_batch.formatting import count, counted, dollar_column, dollars, percent, span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -152,6 +152,7 @@ def _environment() -> "Environment":
     environment.filters.update(
         count=count,
         dollars=dollars,
+        dollar_column=dollar_column,
         span=span,
         timestamp=lambda time: f"{_second(time)} UTC",
         second=_second,

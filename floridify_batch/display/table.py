@@ -37,7 +37,7 @@ from floridify_batch.display.text import (
     whole,
     wrapped,
 )
-from floridify_batch.formatting import STATES, brief, count, counted, dollars, span, stamp
+from floridify_batch.formatting import STATES, brief, count, counted, dollar_column, dollars, span, stamp
 from floridify_batch.pipeline.change_derivation import Disposition
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.ledger import SETTLED
@@ -138,7 +138,7 @@ _COLUMNS: Mapping[str, _Column] = {
     "done": _Column(lambda row, _: f"{count(row.done)}/{count(row.total)}", 13),
     "failed": _Column(lambda row, _: or_dash(row.failed), 6),
     "words": _Column(lambda row, _: count(row.words)),
-    "cost": _Column(lambda row, _: dollars(row.cost) if row.state in SETTLED else "-"),
+    "cost": _Column(lambda *_: "-"),  # of settled batches, the column adds up
     "age": _Column(lambda row, now: brief(now - row.created_at) if row.created_at else "-", 5),
     "expires": _Column(_expires, 7),
 }
@@ -189,14 +189,18 @@ def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: i
     left_out = (set() if roomy else {"id"}) | ({"age"} if width < NARROW else set())
     heads = [head for head in _STATUS if head not in left_out]
     table = listing(*heads, right={head for head in heads if _COLUMNS[head].right})
+    settled = [row for row in shown if row.state in SETTLED]
+    rest = together(row.cost for row in hidden) if hidden else Decimal(0)
+    *amounts, earlier = dollar_column([*(row.cost for row in settled), rest])
+    costs = {row.chunk: amount for row, amount in zip(settled, amounts, strict=True)}
     for row in shown:
-        table.add_row(*(cell(_COLUMNS[head].text(row, now)) for head in heads))
+        texts = ((head, _COLUMNS[head].text(row, now)) for head in heads)
+        table.add_row(*(cell(costs.get(row.chunk, text) if head == "cost" else text) for head, text in texts))
     parts: list[RenderableType] = [table if roomy else _Interleaved(table, [row.batch_id or "-" for row in shown])]
     if hidden:
         requests = counted(sum(row.total for row in hidden), "request")
-        cost = dollars(together(row.cost for row in hidden))
         batches = counted(len(hidden), "earlier batch", "earlier batches")
-        parts.append(Text(f"{batches} stored: {requests}, {cost}", "dim"))
+        parts.append(Text(f"{batches} stored: {requests}, {earlier}", "dim"))
     if any(row.failed for row in shown):
         parts += [Text(line, "dim") for line in lines_of(_FAILED, width)]
     return Group(*parts)

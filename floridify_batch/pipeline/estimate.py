@@ -1,4 +1,4 @@
-"""The estimate of a run's requests, tokens and cost, before anything is sent; and the estimate as a JSON event.
+"""The estimate of a run's requests, tokens and cost, before anything is sent.
 
 Requests are counted, and their input tokens with the model's own tokenizer: over all requests, or over a sample where
 there are very many. Output tokens, and requests about definitions that do not exist yet, are expected values, and kept
@@ -13,13 +13,10 @@ from math import ceil
 
 from floridify_batch.components.recipe import ValueState
 from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
-from floridify_batch.costs.answer_length import Length, Origin, prior
+from floridify_batch.costs.answer_length import Length, SenseCount, prior
 from floridify_batch.costs.price import Price, Rates, rates
 from floridify_batch.costs.usage import CACHED_FROM, Forecast, Usage, together
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
-
-SENSES_EXPECTED = 3
-"""Expected number of definitions for an unknown word."""
 
 PREFLIGHT_REQUESTS = 1_000
 """Planned requests above which a run begins with a preflight: below, a refused form costs little time and money."""
@@ -80,6 +77,10 @@ class Estimate:
     later: dict[str, Expectation] = field(default_factory=dict)
     chunks: list[ChunkSize] = field(default_factory=list)
     lengths: Mapping[str, Length] = field(default_factory=dict)
+    senses: Length = SenseCount().mean
+    """The expected senses of a word without definitions."""
+    of_senses: dict[str, Expectation] = field(default_factory=dict)
+    """The part of `later` that is expected for each sense of words without definitions."""
     sampled: Sampled | None = None
     immediate: bool = False
     flex: bool = False
@@ -124,7 +125,8 @@ class Estimate:
                 name: replace(each, output_tokens=lengths[name].of(each.requests)[1]) for name, each in parts.items()
             }
 
-        return replace(self, now=of_lengths(self.now), later=of_lengths(self.later), lengths=lengths)
+        now, later, of_senses = map(of_lengths, (self.now, self.later, self.of_senses))
+        return replace(self, now=now, later=later, of_senses=of_senses, lengths=lengths)
 
     @property
     def discounted(self) -> bool:
@@ -161,7 +163,7 @@ class Estimate:
 
     def output(self) -> tuple[int, int, int]:
         """All output tokens: low, expected, high."""
-        spans = [self.length(name).of(self.whole(name).requests) for name in components_of(self)]
+        spans = [self.output_of(name) for name in components_of(self)]
         low, high = (sum(span[which] for span in spans) for which in (0, 2))
         return low, self.total.output_tokens, high
 
@@ -226,19 +228,35 @@ class Estimate:
         expected = self.cost(self.wholes(), batch=batch)
         if expected is None:
             return None
-        low, high = (expected + self._deviation(which, batch=batch) for which in (0, 2))
+        low, high = (self.cost(self._bounds(which), batch=batch) or expected for which in (0, 2))
         margin = self._margin(batch=batch)
         surcharge = self.preflight_surcharge()
         return Span(low - margin + surcharge, expected + surcharge, high + margin + surcharge)
 
-    def _deviation(self, which: int, *, batch: bool) -> Decimal:
-        """The difference in cost where answers have their least (0) or greatest (2) expected length."""
-        total = Decimal(0)
+    def _bounds(self, which: int) -> dict[str, Expectation]:
+        """All requests, where new words have their least (0) or most (2) expected senses, and answers that length."""
+        bounds: dict[str, Expectation] = {}
         for name, whole in self.wholes().items():
-            rate = self.rate(name, batch=batch)
-            tokens = self.length(name).of(whole.requests)[which] - whole.output_tokens
-            total += tokens * rate.output if rate else 0
-        return total
+            of_senses = self.of_senses.get(name, Expectation())
+            more = self._sense_factor(which) - 1
+            requests = whole.requests + round(more * of_senses.requests)
+            tokens = whole.input_tokens + round(more * of_senses.input_tokens)
+            bounds[name] = Expectation(requests, tokens, self.output_of(name)[which])
+        return bounds
+
+    def _sense_factor(self, which: int) -> float:
+        """The least (0), expected (1) or greatest (2) number of senses of a new word, relative to the expected."""
+        senses = self.senses
+        return (senses.low, senses.expected, senses.high)[which] / senses.expected
+
+    def output_of(self, component: str) -> tuple[int, int, int]:
+        """The output tokens of a component's requests: low, expected, high."""
+        whole, new = self.whole(component), self.of_senses.get(component, Expectation()).requests
+        low, high = (
+            self.length(component).of(whole.requests + round((self._sense_factor(which) - 1) * new))[which]
+            for which in (0, 2)
+        )
+        return low, whole.output_tokens, high
 
     def _margin(self, *, batch: bool) -> Decimal:
         """The cost of the margin of error of sampled input tokens, at the highest rate."""
@@ -319,125 +337,3 @@ def components_of(estimate: Estimate) -> Iterable[str]:
     requests = Counter({name: each.requests for name, each in estimate.now.items()})
     requests.update({name: each.requests for name, each in estimate.later.items()})
     return (name for name, _ in requests.most_common())
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Estimated output tokens, with their bounds."""
-
-    low: int
-    expected: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentQuote:
-    """The requests of a component now and later, with their cost in US dollars (None if the price is unknown).
-
-    `origin`: the origin of the expected answer length; `answers`: the number of billed answers behind it.
-    """
-
-    now: Expectation
-    later: Expectation
-    output: Output
-    origin: Origin
-    answers: int
-    cost: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkQuote:
-    """The size of a planned chunk."""
-
-    words: int
-    requests: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Estimated:
-    """The event of an estimate; costs are in US dollars, None if unknown.
-
-    `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are expected costs in either mode; `spent` is
-    what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
-    `preflight_requests`: requests that are sent at once, before the first batch. `edited` and `unrecorded` values stay,
-    `replaced` ones are regenerated. `queued_tokens`: those of the first wave; `days`: the most that the run may take;
-    `unreadable`: words that fail, because one of their documents cannot be read.
-    """
-
-    model: str
-    mode: str
-    words: int
-    complete: int
-    unknown: int
-    now: Expectation
-    later: Expectation
-    output: Output
-    cost: Span | None
-    batch_cost: Decimal | None
-    immediate_cost: Decimal | None
-    max_cost: Decimal | None
-    spent: Decimal | None
-    components: Mapping[str, ComponentQuote]
-    chunks: tuple[ChunkQuote, ...]
-    sampled: Sampled | None
-    notes: tuple[str, ...]
-    preflight_requests: int = 0
-    edited: int = 0
-    unrecorded: int = 0
-    replaced: int = 0
-    queued_tokens: int = 0
-    queue_limit: int | None = None
-    days: int | None = None
-    unreadable: int = 0
-
-
-def estimated(
-    estimate: Estimate, max_cost: Decimal | None, spent: Decimal | None, notes: Sequence[str] = ()
-) -> Estimated:
-    """An estimate as an event; `max_cost` is the run's cost limit, if any."""
-    own, wholes = estimate.discounted, estimate.wholes()
-    # The user's own price applies to one mode only.
-    batch, immediate = (
-        estimate.cost(wholes, batch=mode) if mode is own or estimate.price is None else None for mode in (True, False)
-    )
-    return Estimated(
-        model=estimate.model,
-        mode="immediate" if estimate.immediate else "batch",
-        words=estimate.words,
-        complete=estimate.complete,
-        unknown=estimate.unknown,
-        unreadable=estimate.unreadable,
-        now=estimate.total_now,
-        later=estimate.total_later,
-        output=Output(*estimate.output()),
-        cost=estimate.span(),
-        batch_cost=batch,
-        immediate_cost=immediate,
-        max_cost=max_cost,
-        spent=spent,
-        components={name: _component(estimate, name) for name in components_of(estimate)},
-        chunks=tuple(ChunkQuote(each.words, each.requests, each.bytes) for each in estimate.chunks),
-        sampled=estimate.sampled,
-        notes=tuple(notes),
-        preflight_requests=estimate.preflight_requests,
-        edited=estimate.edited,
-        unrecorded=estimate.unrecorded,
-        replaced=estimate.replaced,
-        queued_tokens=estimate.queued_tokens,
-        queue_limit=estimate.queue_limit,
-        days=None if estimate.immediate else estimate.rounds,
-    )
-
-
-def _component(estimate: Estimate, name: str) -> ComponentQuote:
-    whole, length = estimate.whole(name), estimate.length(name)
-    low, _, high = length.of(whole.requests)
-    return ComponentQuote(
-        now=estimate.now.get(name, Expectation()),
-        later=estimate.later.get(name, Expectation()),
-        output=Output(low, whole.output_tokens, high),
-        origin=length.origin,
-        answers=length.answers,
-        cost=estimate.cost({name: whole}, batch=estimate.discounted),
-    )

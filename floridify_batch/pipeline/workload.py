@@ -21,7 +21,15 @@ from floridify_batch.components.model_profile import profile_of
 from floridify_batch.components.pack import carrier_of
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, packed_length, prior
+from floridify_batch.costs.answer_length import (
+    AnswerKind,
+    Length,
+    Observed,
+    Origin,
+    measured,
+    packed_length,
+    prior,
+)
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
 from floridify_batch.costs.usage import Spent
@@ -30,7 +38,6 @@ from floridify_batch.pipeline.bundle import Bundle, Bundler, Opening, WordOpenin
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import (
     PROMPT_TOKENS_EXPECTED,
-    SENSES_EXPECTED,
     Estimate,
     Expectation,
     Sampled,
@@ -79,12 +86,19 @@ class Workload:
         """Plan and pack these words as in a run, and add up the estimate; `progress` is called with the words done."""
         lengths = lengths_known(self.asked, await self._observed(store), self.spent)
         sums = _Sums(self, lengths)
+        sums.estimate.senses = (await store.senses(self._defining_model)).mean
         async for page, entries in _pages(words, store, self.language):
             for text in page:
                 sums.add(entries[text])
             sums.end_page()
             progress(sums.estimate.words, len(words))
         return sums.finished()
+
+    @property
+    def _defining_model(self) -> str:
+        """The model that defines new words."""
+        defining = self.asked.by_component().get(SynthesisComponent.DEFINITIONS)
+        return defining.envelope.model if defining else self.model
 
     async def _observed(self, store: EntryReader) -> dict[AnswerKind, Observed]:
         """The measured lengths of each component's answers by its model."""
@@ -142,31 +156,39 @@ def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: 
 
 
 class _Shape(NamedTuple):
-    """The number of requests of a word by component, now and later."""
+    """The number of requests of a word by component, now and later; `of_senses`: those later for each unknown sense."""
 
     now: Counter[str]
     later: Counter[str]
+    of_senses: Counter[str]
     requests: int
 
 
 def _shape(outlines: Iterable[Outline]) -> _Shape:
-    now, later = Counter[str](), Counter[str]()
+    now, later, of_senses = Counter[str](), Counter[str](), Counter[str]()
     for outline in outlines:
         for opened in outline.askable:
             now[opened[0][0].recipe.component] += len(opened)
         for question in outline.waiting:
-            later[question.recipe.component] += times(question, outline.entry)
-    return _Shape(now, later, now.total())
+            if is_of_senses(question, outline.entry):
+                of_senses[question.recipe.component] += 1
+            else:
+                later[question.recipe.component] += times(question, outline.entry)
+    return _Shape(now, later, of_senses, now.total())
+
+
+def is_of_senses(question: Question, entry: Entry) -> bool:
+    """Whether a deferred question is about each sense of an entry that has none yet."""
+    scope = question.recipe.scope
+    return not entry.definitions and scope is not Scope.WORD and (scope is not Scope.CLUSTER or bool(entry.sources))
 
 
 def times(question: Question, entry: Entry) -> int:
-    """The expected number of requests by a deferred question about an entry."""
+    """The expected number of requests by a deferred question about an entry with senses, or about a word."""
     if question.recipe.scope is Scope.WORD:
         return 0 if question.recipe.structural else 1
     if question.recipe.scope is Scope.CLUSTER and not entry.sources:
         return 0
-    if not entry.definitions:
-        return SENSES_EXPECTED
     return len(entry.definitions) if entry.synthesised else _meanings(entry)
 
 
@@ -229,6 +251,7 @@ class _Sums:
         self._all = ChunkSize()
         self._uncounted: Counter[str] = Counter()
         self._later: Counter[str] = Counter()
+        self._of_senses: Counter[str] = Counter()
         self._sample: Reservoir[_Word] = Reservoir(survey.sample_words, _SEED)
         self._requests = 0
         self._kinds = _Kinds(survey.asked)
@@ -249,7 +272,7 @@ class _Sums:
         if self._requests < self._survey.exact_requests:
             outlines = self._outlines(word)
             shape = _shape(outlines)
-            self._later.update(shape.later)
+            self._defer(shape)
             for word_of_model in self._words_of(outlines):
                 self._count(self._bundler.add(word_of_model))
         else:
@@ -263,12 +286,17 @@ class _Sums:
         if kind is None:
             shape = _shape(self._outlines(word))
             self._uncounted.update(shape.now)
-            self._later.update(shape.later)
+            self._defer(shape)
             return shape
         if kind not in self._shapes:
             self._shapes[kind] = _shape(self._outlines(word))
         self._alike[kind] += 1
         return self._shapes[kind]
+
+    def _defer(self, shape: _Shape, words: int = 1) -> None:
+        """Count the later requests of words that are alike."""
+        self._later.update({name: words * number for name, number in shape.later.items()})
+        self._of_senses.update({name: words * number for name, number in shape.of_senses.items()})
 
     def _outlines(self, word: _Word) -> list[Outline]:
         return [outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word]
@@ -315,18 +343,25 @@ class _Sums:
         for kind, words in self._alike.items():
             shape = self._shapes[kind]
             self._uncounted.update({name: words * number for name, number in shape.now.items()})
-            self._later.update({name: words * number for name, number in shape.later.items()})
+            self._defer(shape, words)
         projection = self._projection()
         for component, question in questions.items():
             now = self._now(component, question, projection)
             if now.requests:
                 estimate.now[component] = now
-            if later := self._later[component]:
-                tokens = later * PROMPT_TOKENS_EXPECTED + self._fixed_tokens(question, later)
-                estimate.later[component] = Expectation(later, tokens, self._output(component, later))
+            of_senses = round(self._of_senses[component] * estimate.senses.expected)
+            if later := self._later[component] + of_senses:
+                estimate.later[component] = self._expected(question, later)
+            if of_senses:
+                estimate.of_senses[component] = self._expected(question, of_senses)
         if self._uncounted:
             estimate.sampled = Sampled(self._uncounted.total(), len(self._sample.kept), projection.margin)
         return estimate
+
+    def _expected(self, question: Question, requests: int) -> Expectation:
+        """Requests that cannot be rendered yet, with their expected tokens."""
+        tokens = requests * PROMPT_TOKENS_EXPECTED + self._fixed_tokens(question, requests)
+        return Expectation(requests, tokens, self._output(question.recipe.component, requests))
 
     def _fixed_tokens(self, question: Question, requests: int) -> int:
         """The tokens of so many requests apart from their prompts, which packs share."""

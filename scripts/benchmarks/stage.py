@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 
 from floridify_batch.components.change import SchemaVersion, Update, WriteOutcome, Writes
 from floridify_batch.components.entry_store import EntryStore
-from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
+from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed, SenseCount
 from floridify_batch.providers.interface import TERMINAL
 from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunStarted
 from floridify_batch.run.ledger import ChunkState
@@ -233,6 +233,11 @@ class TimedStore:
         """The recorded answer lengths of a model."""
         with self._watch.within(Part.READS):
             return await self._store.observed(model)
+
+    async def senses(self, model: str) -> SenseCount:
+        """The number of senses that a model has defined, and of their words."""
+        with self._watch.within(Part.READS):
+            return await self._store.senses(model)
 
 
 # ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────

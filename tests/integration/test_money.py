@@ -91,6 +91,20 @@ async def test_the_estimate_of_input(workspace: Workspace) -> None:
     assert abs(estimate.total_now.input_tokens - billed) <= billed * 0.02
 
 
+async def test_the_estimate_of_senses(workspace: Workspace) -> None:
+    """The senses that a run has stored for new words are expected of other new words, for the same model."""
+    new = [f"sensed{letter}word" for letter in "abcdefghijkl"]
+    await workspace.run(new, model=MODEL, components="cefr_level")
+    entries = workspace.database["dictionary_entries"].find({"synthesis.definitions": {"$exists": True}})
+    senses = [len(each["definition_ids"]) for each in entries]
+    settings = workspace.settings(["another"], components="cefr_level", model=MODEL)
+    estimate = await estimated(workspace, settings, ["another"])
+    assert estimate.senses.answers == len(senses) == 12
+    assert estimate.senses.expected == sum(senses) / len(senses)
+    other = workspace.settings(["another"], components="cefr_level", model="gpt-5-mini")
+    assert (await estimated(workspace, other, ["another"])).senses.origin is Origin.PRIOR
+
+
 async def test_the_bill_is_the_sum_of_its_lines(workspace: Workspace, sandbox: Sandbox) -> None:
     """The cost of a run is the sum over the lines of its answer files, unusable answers included."""
     with sandbox.faults("malformed=moneya", "truncate=moneyb", "http_500=moneyc", "refuse=moneyd"):

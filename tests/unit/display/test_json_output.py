@@ -18,17 +18,8 @@ from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Usage
 from floridify_batch.display.json_output import JsonDisplay, event_name, event_object, write_event
 from floridify_batch.pipeline.chunk import ChunkSize
-from floridify_batch.pipeline.estimate import (
-    ChunkQuote,
-    ComponentQuote,
-    Estimate,
-    Estimated,
-    Expectation,
-    Output,
-    Sampled,
-    Span,
-    estimated,
-)
+from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled, Span
+from floridify_batch.pipeline.quote import ChunkQuote, ComponentQuote, Estimated, Output, estimated
 from floridify_batch.run.event import BatchPolled, ChunkSettled, Event, Notice, RunStarted, Totals, WordFailed
 from tests.unit.display.test_panels import events
 

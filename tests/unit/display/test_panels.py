@@ -42,7 +42,8 @@ from floridify_batch.display.view import RunView
 from floridify_batch.errors import DatabaseError
 from floridify_batch.formatting import expiry
 from floridify_batch.pipeline.chunk import ChunkSize
-from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled, estimated
+from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled
+from floridify_batch.pipeline.quote import estimated
 from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,

@@ -16,7 +16,7 @@ from floridify_batch.display.view import (
     Work,
     verdict,
 )
-from floridify_batch.formatting import brief, dollars, expiry, megabytes, percent, span, stamp
+from floridify_batch.formatting import brief, dollar_column, dollars, expiry, megabytes, percent, span, stamp
 from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
@@ -330,6 +330,17 @@ def test_durations_are_readable(seconds: int, long: str, short: str) -> None:
     """A duration has two units, or one in the short form."""
     assert span(timedelta(seconds=seconds)) == long
     assert brief(timedelta(seconds=seconds)) == short
+
+
+@given(st.lists(st.decimals(0, 20, places=6), min_size=1, max_size=9))
+def test_the_amounts_of_a_column_add_up(amounts: list[Decimal]) -> None:
+    """The amounts of a column add up to the total below it as they are shown, and none is off by more than a unit."""
+    total = dollars(sum(amounts, Decimal(0)))
+    unit = Decimal("0.01") if sum(amounts) >= 1 else Decimal("0.0001")
+    shown = [Decimal(0) if each.startswith("<") else Decimal(each.strip("$")) for each in dollar_column(amounts)]
+    assert sum(shown) == (0 if total.startswith("<") else Decimal(total.strip("$")))
+    assert all(abs(each - amount) < unit for each, amount in zip(shown, amounts, strict=True))
+    assert all(each != "$0.00" for each, amount in zip(dollar_column(amounts), amounts, strict=True) if amount)
 
 
 def test_other_figures_are_readable() -> None:

@@ -12,12 +12,12 @@ from hypothesis import given, settings, strategies as st
 
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
-from floridify_batch.costs.answer_length import Origin
+from floridify_batch.costs.answer_length import SENSES_EXPECTED, Origin, SenseCount
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.pipeline.brief import brief
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
-from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
+from floridify_batch.pipeline.estimate import Estimate, Expectation, components_of
 from floridify_batch.pipeline.workload import Workload, lengths_known, times
 from floridify_batch.run.driver import Driver
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
@@ -217,6 +217,42 @@ async def test_answers_of_this_database(tmp_path: Path) -> None:
     newer = brief((C.SYNONYMS, C.DOMAIN), model="gpt-5-mini", language_name="English")
     other = await Workload(newer, "en", "gpt-5-mini", Limits()).of(["qwrt"], known, lambda _, __: None)
     assert other.length(C.SYNONYMS).origin is Origin.PRIOR
+
+
+class Defined(NoDatabase):
+    """A database without these words, in which a model has defined others."""
+
+    def __init__(self, words: int, senses: int) -> None:
+        self._senses = SenseCount(words, senses)
+
+    async def senses(self, model: str) -> SenseCount:  # noqa: ARG002  every model has defined them
+        """The number of senses, and of their words."""
+        return self._senses
+
+
+async def test_senses_of_this_database() -> None:
+    """The mean number of senses that this database has for defined words is expected of new words, and narrows the
+    range; a few words do not count.
+    """
+    words = [f"qwrt {number}" for number in range(100)]
+    prior = await estimated(words, NoDatabase())
+    few, many_words = await estimated(words, Defined(9, 9)), await estimated(words, Defined(400, 760))
+    assert few.later == prior.later
+    assert many_words.senses.expected == 1.9
+    assert many_words.later[C.DOMAIN].requests == 190
+    assert prior.later[C.DOMAIN].requests == 100 * SENSES_EXPECTED
+
+    def width(estimate: Estimate) -> Decimal:
+        span = estimate.span()
+        assert span is not None
+        assert span.low < span.expected < span.high
+        return (span.high - span.low) / span.expected
+
+    assert width(many_words) < width(prior)
+    low, _, high = prior.output_of(C.DOMAIN)
+    length = prior.length(C.DOMAIN)
+    assert low == int(150 * length.low)
+    assert high == 480 * length.high
 
 
 async def test_answers_of_this_run_come_first() -> None:
