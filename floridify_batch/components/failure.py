@@ -49,9 +49,13 @@ _RETRYABLE = frozenset(
 _INTERRUPTED = frozenset({FailureReason.EXPIRED, FailureReason.CANCELLED})
 
 
-def too_late(failures: Mapping[str, int]) -> int:
-    """The failures that are neither stored nor retried although they have a valid answer, of those counted by kind."""
-    return sum(failures.get(reason, 0) for reason in (FailureReason.ORPHANED, FailureReason.KEPT))
+def too_late(failures: Mapping[str, int], retried: int) -> int:
+    """The failures that are neither stored nor retried although they have a valid answer, of those counted by kind.
+
+    An outdated answer is retried unless its place was filled meanwhile; `retried` counts failures of all kinds.
+    """
+    outdated = max(0, failures.get(FailureReason.OUTDATED, 0) - retried)
+    return outdated + sum(failures.get(reason, 0) for reason in (FailureReason.ORPHANED, FailureReason.KEPT))
 
 
 @dataclass(frozen=True, slots=True)

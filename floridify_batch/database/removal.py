@@ -5,10 +5,10 @@ longer referred to. All of this is read from the database when the removal is du
 references and the removal, storing the answer again removes the rest.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from floridify_batch.components.change import Collection, Insert, Merged, Remains, Replaced, Writes, value_digest
 from floridify_batch.database.document import Document
@@ -180,6 +180,55 @@ async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Coll
             names = ("_id", *TEXTS)
             gone[collection] = [{name: each[name] for name in names if name in each} for each in due]
     return gone
+
+
+class Relisting(NamedTuple):
+    """The update that lists an edited document again. `freed` is the new document whose place it takes."""
+
+    collection: str
+    condition: Document
+    change: Document
+    freed: DocId | None = None
+
+
+async def relistings(writes: Writes, finder: Finder, layout: Layout) -> list[Relisting]:
+    """The updates that list replaced documents again that somebody has edited since they were read."""
+    edited = set[DocId]()
+    for collection, group in replaced_by(writes).items():
+        bond = RELATIONS[collection]
+        before = any_spelling(identity for replaced, _ in group for identity in replaced.before)
+        found = [each for each in await finder.find(collection, {"_id": before}, (DIGESTS, *TEXTS)) if is_changed(each)]
+        holding = {bond.field: any_spelling(doc_id(each["_id"]) for each in found)}
+        for name in _holders(bond, layout) if found else ():
+            found = unreferred(found, bond, await finder.find(name, holding, (bond.field,)))
+        edited |= {doc_id(each["_id"]) for each in found}
+    return [
+        relisting
+        for replaced, _, referring in writes.removals
+        if not edited.isdisjoint(replaced.before)
+        for name in _holders(RELATIONS[replaced.collection], layout)
+        for holder in await finder.find(name, {"_id": any_spelling(referring)})
+        for relisting in _relisted(name, holder, replaced, edited, layout)
+    ]
+
+
+def _relisted(
+    name: str, holder: Document, replaced: Replaced, edited: set[DocId], layout: Layout
+) -> Iterator[Relisting]:
+    """The updates that list edited documents in their order again, before the new ones; or in place of a single one."""
+    field = RELATIONS[replaced.collection].field
+    now, before = holder.get(field), list(replaced.before)
+    for place, identity in enumerate(before):
+        if identity not in edited:
+            continue
+        reference = spelled(identity, as_string=layout.string_references)
+        if isinstance(now, list):
+            earlier = {doc_id(each) for each in now}.union(edited).intersection(before[:place])
+            listed = {"$each": [reference], "$position": len(earlier)}
+            yield Relisting(name, {"_id": holder["_id"], field: {"$ne": reference}}, {"$push": {field: listed}})
+        else:
+            freed = doc_id(now) if now else None
+            yield Relisting(name, {"_id": holder["_id"], field: now}, {"$set": {field: reference}}, freed)
 
 
 async def unused(remains: Iterable[Remains], finder: Finder, layout: Layout) -> dict[Collection, list[Any]]:

@@ -16,6 +16,7 @@ from floridify_batch.components.change import (
     Collection,
     Merge,
     Merged,
+    Remains,
     SchemaVersion,
     Update,
     WriteOutcome,
@@ -51,6 +52,7 @@ from floridify_batch.database.removal import (
     found_by_id,
     keeping_others,
     looked_up,
+    relistings,
     removable,
     unused,
     with_digests,
@@ -317,9 +319,22 @@ class MongoStore(DatabaseAccess):
         replaced, left = await removable(writes, self, layout), await unused(writes.remains, self, layout)
         for collection, conditions in replaced.items():
             await self._delete_matching(collection, conditions)
+        if writes.removals:
+            await self._relist_edited(writes, layout)
         for collection, gone in left.items():
             await self._delete(collection, {"$in": gone})
         return WriteOutcome(edited, updated)
+
+    async def _relist_edited(self, writes: Writes, layout: Layout) -> None:
+        """List documents again that were to be replaced, and that somebody has edited since they were read."""
+        from pymongo import UpdateOne
+
+        again = await relistings(writes, self, layout)
+        for name in {each.collection for each in again}:
+            await self._write(name, [UpdateOne(*each[1:3]) for each in again if each.collection == name])
+        freed = [Remains(Collection.PRONUNCIATIONS, (each.freed,)) for each in again if each.freed]
+        for collection, gone in (await unused(freed, self, layout)).items():
+            await self._delete(collection, {"$in": gone})
 
     async def _merge(self, merges: Sequence[Merge], layout: Layout) -> Sequence[str]:
         """Remove the copies whose places definitions have taken that were written from them, except edited ones."""

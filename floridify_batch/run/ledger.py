@@ -407,7 +407,7 @@ class Ledger(BaseModel):
             retried=self._retried(),
             incomplete=len(self.incomplete_words),
             failed_for_good=final,
-            outdated=min(sum(too_late(record.failures) for record in self.chunks), final),
+            outdated=min(too_late(self.failures(), self._retried()), final),
             wave=self._wave(),
             waves=self.estimate.waves if self.estimate else (),
         )

@@ -253,3 +253,53 @@ async def test_a_text_changes_between_two_writes(database: Found, mongo_url: str
         assert not (answered and outdated)
         outcomes.add((answered, outdated))
     assert {(True, 0), (False, 1)} <= outcomes
+
+
+TEXTS = {
+    C.EXAMPLES: ("examples", "text", "definitions", "example_ids"),
+    C.FACTS: ("facts", "content", "dictionary_entries", "fact_ids"),
+    C.PRONUNCIATION: ("pronunciations", "ipa", "dictionary_entries", "pronunciation_id"),
+}
+"""The collection and the text of the documents of components, and the field that refers to them."""
+
+
+def firsts(database: Found, component: C) -> list[tuple[ObjectId, Any]]:
+    """The documents that refer to those of a component, each with the first that it names."""
+    _, _, collection, field = TEXTS[component]
+    holders = database[collection].find({field: {"$nin": [None, []]}}, sort=[("_id", 1)])
+    return [(each["_id"], each[field][0] if isinstance(each[field], list) else each[field]) for each in holders]
+
+
+async def test_a_replaced_text_is_edited(database: Found, mongo_url: str, tmp_path: Path) -> None:
+    """An example, a fact and a pronunciation that somebody edits between two writes of a run with --force stay in their
+    places, whichever two they are; no other replaced document is left behind.
+    """
+    words = [f"bank{moment}" for moment in range(1, WRITES)]
+    add_known(database, *words)
+    before: dict[C, list[tuple[ObjectId, Any]]] = {}
+    steps = 0
+
+    def edit(_: str) -> None:
+        nonlocal steps
+        steps += 1
+        for component, (collection, text, *_) in TEXTS.items():
+            for _, document in before.get(component, [])[steps - 1 : steps]:
+                database[collection].update_one({"_id": document}, {"$set": {text: "Mine."}})
+
+    for force in (False, True):
+        store: Any = MongoStore(mongo_url, database.name)
+        store.reads_edits, store.on_write, steps = force, edit, 0
+        await store.check()
+        run_id = f"forced-{force}"
+        run = Scenario(tmp_path / run_id, words, Service(), store, tuple(TEXTS), run_id=run_id, force=force).run()
+        await Driver(run).process()
+        await store.close()
+        assert len(run.ledger.processed_words) == len(words)
+        before = before or {each: firsts(database, each) for each in TEXTS}
+    for component, (collection, text, *_) in TEXTS.items():
+        now, kept = dict(firsts(database, component)), 0
+        for holder, document in before[component]:
+            found = database[collection].find_one({"_id": document})
+            assert (found is not None) == (now[holder] == document), (component, document)
+            kept += found is not None and found[text] == "Mine."
+        assert 0 < kept == sum(now[holder] == document for holder, document in before[component]) < len(words)

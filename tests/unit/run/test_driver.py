@@ -691,6 +691,18 @@ async def test_an_outdated_answer_that_is_retried_has_not_failed(tmp_path: Path)
     assert (totals.retried, totals.failed_for_good, totals.outdated) == (4, 0, 0)
 
 
+async def test_an_outdated_answer_whose_place_is_filled(tmp_path: Path) -> None:
+    """An answer counts as outdated, not as failed, if its definition was changed and its place filled meanwhile."""
+    scenario = new_scenario(tmp_path, "bank", Service(End(polls=2)))
+    await drive(scenario, wait=False)
+    for definition in scenario.store.documents[Collection.DEFINITIONS].values():
+        definition |= {"text": "rewritten", "synonyms": ["shore"]}
+    _, ledger = await drive(scenario)
+    totals = ledger.totals()
+    assert (ledger.processed_words, totals.outdated, totals.without_answer) == (["bank"], 2, 0)
+    assert totals.answered + totals.outdated == totals.unique_requests
+
+
 async def test_passes_without_waiting(tmp_path: Path) -> None:
     """Several processes with --no-wait have the same result as one process that waits."""
     words = "a1 b2 c3 d4"
