@@ -61,7 +61,7 @@ from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import inject_crash
 from floridify_batch.run.database_check import adopt_database, check_database, other_database
 from floridify_batch.run.driver import Driver
-from floridify_batch.run.event import Observer, Stopping, Transferred, Waiting
+from floridify_batch.run.event import Notice, Observer, Stopping, Transferred, Waiting
 from floridify_batch.run.frequency_scale import resolved_scale
 from floridify_batch.run.ledger import Adopted, Ledger
 from floridify_batch.run.resources import Resources, Secrets, address_elsewhere, required_key
@@ -114,6 +114,11 @@ class Notifier:
         else:
             self.observer.notify(Waiting(reason))
 
+    def notice(self, sentence: str) -> None:
+        """Report an odd reply of the service."""
+        if self.observer is not None:
+            self.observer.notify(Notice(sentence))
+
     def transferred(self, path: Path, direction: Direction, done: int, total: int) -> None:
         """Report the progress of an upload or a download of a chunk's file."""
         if self.observer is not None:
@@ -126,18 +131,13 @@ async def opened_resources(
 ) -> AsyncIterator[tuple[MongoStore, Batches]]:
     """The open database and the open service of a run."""
     started: list[str] = []
+    here = session
     resources = Resources(
-        settings,
-        session.secrets,
-        session.checkpoint,
-        session.sandbox_seconds,
-        started.append,
-        notify,
-        session.faults,
+        settings, here.secrets, here.checkpoint, here.sandbox_seconds, started.append, notify, here.faults
     )
     with resources.service() as (key, base_url):
         async with (
-            resources.opened_batches(key, base_url, notify.transferred) as batches,
+            resources.opened_batches(key, base_url, notify.transferred, notify.notice) as batches,
             resources.opened_store() as store,
         ):
             if started and not session.cancels:

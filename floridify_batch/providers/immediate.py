@@ -17,9 +17,11 @@ from typing import IO, Any
 import orjson
 
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.files import ChunkFolder, private_file, replace_file, sync
+from floridify_batch.files import ChunkFolder, private_file, replace_file, replacing, sync
 from floridify_batch.providers.interface import HTTP_OK, BatchJob, Capabilities, Found, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
+from floridify_batch.providers.repeated_reply import LIKELY_CAUSE, Prompt, RepeatedReplies
+from floridify_batch.providers.reply import unusable_reply
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 
 SYNC_EVERY = 100
@@ -27,6 +29,9 @@ SYNC_EVERY = 100
 
 PATIENCE = 60.0
 """Seconds to wait for requests in flight when no more are sent: they are billed either way."""
+
+REPEATED = "the service returned one completion for this and other requests"
+"""Reason of a repeated reply."""
 
 PREFIX = "immediate:"
 """The beginning of the ids of batches that are answered at once."""
@@ -65,6 +70,9 @@ class ImmediateBatches:
         self._patience = patience
         self._sync_every = sync_every
         self._works: dict[str, _Work] = {}
+        self._repeated = RepeatedReplies()
+        self.notice: Notify = ignore
+        """Callback for a sentence about odd replies."""
         self.on_request: Notify = ignore
         """Callback before and after each request; gets "before" or "after"."""
 
@@ -116,7 +124,7 @@ class ImmediateBatches:
         job = await self.retrieve(batch_id)
         work = self._works[job.id]
         await _stop([work], self._patience)
-        _finish(work.folder)
+        self._finish(work.folder)
         work.cancelled = True
         return self._standing(work, "cancelled")
 
@@ -164,6 +172,7 @@ class ImmediateBatches:
             return
         work.total = sum(1 for _ in _lines(ChunkFolder(work.folder).requests))
         answered = _answered_ids(work)
+        self._note_earlier(work.folder, answered)
         with _appending(_unfinished(work.folder)) as out:
             try:
                 async for line in self._replies(work, answered):
@@ -174,7 +183,46 @@ class ImmediateBatches:
             finally:
                 sync(out)
         if not work.stopping or work.done + work.failed == work.total:
-            _finish(work.folder)
+            self._finish(work.folder)
+
+    def _finish(self, folder: Path) -> None:
+        """Complete the answer file; a repeated reply is no answer in it."""
+        unfinished = _unfinished(folder)
+        if unfinished.exists():
+            if self._repeated.identity:
+                with unfinished.open("rb") as lines, replacing(unfinished) as out:
+                    out.writelines(map(self._without_repeated, lines))
+            unfinished.replace(ChunkFolder(folder).output)
+
+    def _without_repeated(self, content: bytes) -> bytes:
+        """Return a line as it is, or as an unusable reply; one of several equal ones keeps its usage."""
+        line = _parsed(content)
+        body = line["response"]["body"] if line else {}
+        if line is None or not self._repeated.is_repeated(body):
+            return content
+        usage = {"usage": body.get("usage")} if self._repeated.bills(body) else {}
+        line["response"]["body"] = {**unusable_reply(REPEATED).body, **usage}
+        return orjson.dumps(line) + b"\n"
+
+    def _note_earlier(self, folder: Path, answered: Collection[str]) -> None:
+        """Compare the replies that an earlier process received with those to come."""
+        if not answered:
+            return
+        requests = (line for line in _lines(ChunkFolder(folder).requests) if line["custom_id"] in answered)
+        prompts = {line["custom_id"]: Prompt.of(line["body"]) for line in requests}
+        with _unfinished(folder).open("rb") as lines:
+            for line in filter(None, map(_parsed, lines)):
+                if prompt := prompts.get(line["custom_id"]):
+                    self._note(prompt, line["response"]["body"])
+
+    def _note(self, prompt: Prompt, body: Mapping[str, Any]) -> None:
+        """Compare a reply with those before, and report the first repeated one."""
+        reported = self._repeated.identity
+        if self._repeated.note(prompt, body) and not reported:
+            self.notice(
+                f"The service returned one completion ({self._repeated.identity}) for different requests. Such replies "
+                f"are not stored; their requests are retried. {LIKELY_CAUSE}"
+            )
 
     async def _replies(self, work: _Work, answered: set[str]) -> AsyncIterator[bytes]:
         """Yield the answer lines of requests without an answer, as they arrive, within the limit on concurrency.
@@ -195,6 +243,7 @@ class ImmediateBatches:
                 if not arrived:
                     break
                 failed += [error for task in arrived if (error := task.exception())]
+                failed += filter(None, [self._repeated.stop()])
                 until = until or (_now() + self._patience if failed else None)
                 for task in arrived:
                     if not task.exception():
@@ -213,6 +262,7 @@ class ImmediateBatches:
         self.on_request("before")
         reply = await self._connector.post(line["body"])
         self.on_request("after")
+        self._note(Prompt.of(line["body"]), reply.body)
         return line["custom_id"], reply
 
 
@@ -238,11 +288,6 @@ def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - _now())
 
 
-def _finish(folder: Path) -> None:
-    if _unfinished(folder).exists():
-        _unfinished(folder).replace(ChunkFolder(folder).output)
-
-
 def _unfinished(folder: Path) -> Path:
     """Path of the answers while they arrive."""
     return ChunkFolder(folder).output.with_suffix(".jsonl.partial")
@@ -262,6 +307,15 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as lines:
         for line in lines:
             yield orjson.loads(line)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """Parse an answer line of ours; None for one that a power failure damaged."""
+    with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+        parsed: dict[str, Any] = orjson.loads(line)
+        if isinstance(parsed["response"]["body"], dict) and isinstance(parsed["custom_id"], str):
+            return parsed
+    return None
 
 
 def _answered_ids(work: _Work) -> set[str]:

@@ -141,9 +141,12 @@ class Resources:
 
     @asynccontextmanager
     async def opened_batches(
-        self, key: str, base_url: str | None, moving: TransferProgress = ignore_transfer
+        self, key: str, base_url: str | None, moving: TransferProgress = ignore_transfer, notice: Notify = ignore
     ) -> AsyncIterator[Batches]:
-        """Open the batch client, or the immediate one. Raises `ServiceError` if the service refuses the account."""
+        """Open the batch client, or the immediate one. Raises `ServiceError` if the service refuses the account.
+
+        `notice` receives sentences about odd replies to immediate requests.
+        """
         settings = self.settings
 
         def immediate(sync_every: int = SYNC_EVERY) -> ImmediateBatches:
@@ -151,7 +154,9 @@ class Resources:
             connector = OpenAIConnector(
                 key, settings.model, base_url=base_url, concurrency=settings.concurrency, flex=flex
             )
-            return ImmediateBatches(connector, self.checkpoint.folder, sync_every=sync_every)
+            opened = ImmediateBatches(connector, self.checkpoint.folder, sync_every=sync_every)
+            opened.notice = notice
+            return opened
 
         if settings.immediate:
             batches: Batches = immediate()

@@ -27,6 +27,8 @@ async def chat(request: Request) -> Response:
         raise refusal
     if service.faults.refuses_model(body["model"]):
         raise unsupported_model(body["model"])
+    if service.first_chat and service.faults.hits("chat_repeat", "", call):
+        return JSONResponse(service.first_chat, headers=limit)
     answered = digest(body)
     fault = service.faults.line(answered.hex(), call)
     name = fault.name if fault and fault.name in CONTENT_FAULTS else ""
@@ -37,6 +39,7 @@ async def chat(request: Request) -> Response:
     if answer.is_good and not (name or lost):
         service.note_chat(answered)
     chat = completion(body, answer, token_hex(12), int(service.clock()))
+    service.first_chat = service.first_chat or chat
     service.note_charge(chat, lost=bool(lost))
     return await _disturbed(request, JSONResponse(chat, headers=limit), lost, call)
 

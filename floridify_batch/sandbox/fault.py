@@ -91,6 +91,11 @@ KINDS = (
     Kind("chat_cut", Value.SHARE, "this share of immediate replies is cut in half"),
     Kind("chat_page", Value.SHARE, "this share of immediate replies is an HTML page with status 200"),
     Kind("chat_wrapped", Value.SHARE, "this share of immediate replies has a byte order mark, and text behind"),
+    Kind(
+        "chat_repeat",
+        Value.SHARE,
+        "this share of immediate requests returns the first completion again, as a cache does",
+    ),
     Kind("no_metadata", Value.FLAG, "batches are returned and listed without their metadata"),
     Kind("clock_offset", Value.SECONDS, "the times of batches are off by this much"),
     Kind("upper_status", Value.FLAG, "statuses are in capitals, times are ISO 8601"),

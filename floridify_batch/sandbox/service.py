@@ -36,6 +36,7 @@ class Service:
         self.folder = Folder(settings.data)
         self.batches = Batches(self.folder, settings, faults, self.endpoint, clock)
         self.chat_requests = 0
+        self.first_chat: dict[str, Any] = {}
         self._second, self._in_second = 0, 0
         self.polls: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()

@@ -1,11 +1,13 @@
 """Immediate replies that are cut, dropped, replaced or wrapped on their way: each costs its own request alone."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from floridify_batch.components.registry import SynthesisComponent
+from floridify_batch.errors import ServiceRefused
 from floridify_batch.run.budget import cost_limit_of
 from tests.sandbox import Sandbox
 from tests.workspace import Workspace
@@ -55,3 +57,32 @@ async def test_wrapped_replies(workspace: Workspace, sandbox: Sandbox) -> None:
         ended = await workspace.run(WORDS, **AT_ONCE)
     assert (ended.code, sandbox.stats()["chat_requests"] - before) == (0, len(WORDS))
     assert ended.ledger.totals().cost
+
+
+async def test_a_cache_without_an_end(workspace: Workspace, sandbox: Sandbox) -> None:
+    """A cache that returns one completion for everything ends the requests with exit code 4, and says why; the answers
+    of `resume` are those of a service without it.
+    """
+    words = [f"cached{first}{second}word" for first in "abcdefgh" for second in "abcdefgh"]
+    before = sandbox.stats()["chat_requests"]
+    with sandbox.faults("chat_repeat=1"), pytest.raises(ServiceRefused, match=r"one completion .* cache between"):
+        await workspace.run(words, concurrency=2, **AT_ONCE)
+    assert sandbox.stats()["chat_requests"] - before < len(words)
+    ended = await workspace.resume()
+    assert (ended.code, sorted(ended.ledger.processed_words)) == (0, words)
+
+
+async def test_one_completion_for_all(workspace: Workspace, sandbox: Sandbox) -> None:
+    """One completion that a cache returns for different requests is stored for none of them: they fail, with a reason,
+    their cost is known once and otherwise unknown, and the run goes on when the cache is off.
+    """
+    with sandbox.faults("chat_repeat=1"):
+        ended = await workspace.run(WORDS, max_attempts=2, **AT_ONCE)
+    assert (ended.code, ended.ledger.processed_words) == (1, [])
+    spent = ended.ledger.spent[DEFINITIONS]
+    assert (spent.answered, spent.failed) == (0, len(WORDS) * 2)
+    assert (spent.cost, spent.unmetered) == (None, len(WORDS) * 2 - 1)
+    details = [each.detail for failures in ended.failures(2).values() for each in failures]
+    assert all("one completion for this and other requests" in each for each in details)
+    again = await workspace.resume_in(replace(workspace.session_of("words"), retry_failed=True))
+    assert (again.code, sorted(again.ledger.processed_words)) == (0, WORDS)
