@@ -6,6 +6,7 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from floridify_batch.components.change import Collection
 from floridify_batch.database.error import plain, stated, unreachable
 from floridify_batch.database.write_lock import WriteLock
 from floridify_batch.errors import DatabaseError
@@ -114,7 +115,10 @@ class DatabaseAccess:
                 repaired, errors = await self.bulk_part(collection, part)
                 matched += repaired.matched
             if errors:
-                raise DatabaseError(f"The database refused a write to {collection}: {stated(errors[0])}. {advice}")
+                word = await self._word_of(collection, part[errors[0].get("index", 0)])
+                raise DatabaseError(
+                    f"The database refused a write to {collection}{word}: {stated(errors[0])}. {advice}"
+                )
         return Written(new, matched)
 
     async def bulk_part(
@@ -151,6 +155,19 @@ class DatabaseAccess:
             new, matched = new + written.new, matched + written.matched
             errors += [{**each, "index": index} for each in refused]
         return Written(new, matched), errors
+
+    async def _word_of(self, collection: str, refused: "UpdateOne | DeleteOne") -> str:
+        """A phrase that names the word of a refused write; "" if its documents do not state it."""
+        document, at = getattr(refused, "_doc", {}).get("$setOnInsert"), collection
+        if document is None:
+            document = await self._one(collection, _ids_of(refused))
+        for name, referred in (("definition_id", Collection.DEFINITIONS), ("word_id", Collection.WORDS)):
+            if name in document:
+                document, at = await self._one(referred, [document[name], str(document[name])]), referred
+        return f' for the word "{document["text"]}"' if at == Collection.WORDS and document.get("text") else ""
+
+    async def _one(self, collection: str, ids: Sequence[Any]) -> Mapping[str, Any]:
+        return next(iter(await self.find(collection, {"_id": {"$in": list(ids)}}, limit=1)), {})
 
     async def _repaired(self, collection: str, refused: "Sequence[UpdateOne | DeleteOne]") -> int:
         """Replace nulls, into which nothing can be written, by empty values; returns how many documents had any."""

@@ -283,8 +283,8 @@ async def test_a_replaced_text_is_edited(database: Found, mongo_url: str, tmp_pa
         nonlocal steps
         steps += 1
         for component, (collection, text, *_) in TEXTS.items():
-            for _, document in before.get(component, [])[steps - 1 : steps]:
-                database[collection].update_one({"_id": document}, {"$set": {text: "Mine."}})
+            for pair in before.get(component, [])[steps - 1 : steps]:
+                database[collection].update_one({"_id": pair[1]}, {"$set": {text: "Mine."}})
 
     for force in (False, True):
         store: Any = MongoStore(mongo_url, database.name)

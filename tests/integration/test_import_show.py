@@ -263,7 +263,9 @@ async def test_an_older_layout_is_left_alone(tmp_path: Path, place: Place, datab
 async def test_bad_lines_are_reported(tmp_path: Path, place: Place, database: Found) -> None:
     """A write that the database refuses ends the import with its reason, and leaves no pending task."""
     database.create_collection("definitions", validator={"text": "something else"})
-    with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*the same command again"):
+    with pytest.raises(
+        DatabaseError, match=r"refused a write to definitions for the word .*field text: .*the same command again"
+    ):
         await import_file(file_of(tmp_path, KAIKKI), place)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

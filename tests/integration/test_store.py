@@ -252,9 +252,14 @@ async def test_indexes(store: MongoStore, database: Found) -> None:
 
 
 async def test_write_refused(store: MongoStore, database: Found, definition: ObjectId) -> None:
-    """A write that the server refuses raises an error that names the collection and says that the answers are kept."""
+    """A write that the server refuses raises an error that names the collection, the word, the document and the field,
+    and says that the answers are kept.
+    """
+    found = database.definitions.find_one({"_id": definition}) or {}
+    text = (database.words.find_one({"_id": found["word_id"]}) or {})["text"]
     database.command("collMod", "definitions", validator={"cefr_level": {"$ne": "B1"}})
-    with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*answers are kept"):
+    stated = f'definitions for the word "{text}": .*document {definition}; field cefr_level: .*answers are kept'
+    with pytest.raises(DatabaseError, match=f"refused a write to {stated}"):
         await store.apply(writes_of([change(definition, cefr_level="B1")]))
 
 
