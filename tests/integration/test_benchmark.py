@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from scripts.benchmarks.suite import size_table, sizes_of
+from scripts.benchmarks.report import profile_report, report
+from scripts.benchmarks.stage import Stage
+from scripts.benchmarks.suite import main, size_table, sizes_of
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = 600
@@ -19,15 +21,19 @@ STAGES = {"starting", "estimating", "planning + building", "submitting", "downlo
 MEGABYTE = 1_000_000
 
 
-def benchmark(*options: str) -> str:
-    command = [sys.executable, "-m", "scripts.benchmarks.run", f"--requests={REQUESTS}", *options]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300).stdout
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the benchmark keeps its files."""
+    return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture(scope="module")
-def result(mongo_url: str) -> dict[str, Any]:
-    """The result of a small benchmark in two batches."""
-    found: dict[str, Any] = orjson.loads(benchmark("--json", f"--batch-size={WORDS // 2}", f"--mongo-url={mongo_url}"))
+def result(mongo_url: str, kept: Path) -> dict[str, Any]:
+    """The result of a small benchmark in two batches, with a profile of each stage."""
+    options = ("--json", "--profile", f"--keep={kept}", f"--batch-size={WORDS // 2}", f"--mongo-url={mongo_url}")
+    command = [sys.executable, "-m", "scripts.benchmarks.run", f"--requests={REQUESTS}", *options]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300).stdout
+    found: dict[str, Any] = orjson.loads(printed)
     return found
 
 
@@ -75,11 +81,13 @@ def test_the_estimate_is_what_is_billed(result: dict[str, Any]) -> None:
     assert 0 < result["billed_cost"] <= 1.2 * result["estimated_cost"]
 
 
-def test_all_of_it() -> None:
-    """One command prints runs of each size and of other requests, the floors, the workers and the ledger."""
-    command = [sys.executable, "-m", "scripts.benchmarks.suite", "--requests=30", "--small"]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300).stdout
-    assert [line.split()[0] for line in printed.splitlines() if line.endswith("requests …")] == ["30"]
+def test_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """One command prints a run, one with other requests, the floors, the workers and the ledger; planning and settling
+    write identical files with two worker processes and with none.
+    """
+    assert main(["--requests=1350", "--small"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines() if line.endswith("requests …")] == ["1,350"]
     for title in (
         "Three sizes",
         "Other requests",
@@ -101,10 +109,12 @@ def test_sizes(result: dict[str, Any]) -> None:
     assert rows[-1].endswith("+3.0")
 
 
-def test_the_tables_name_what_was_measured(mongo_url: str) -> None:
+def test_the_tables_name_what_was_measured(result: dict[str, Any], kept: Path) -> None:
     """Without --json the output is tables, and with --profile the functions that took the time."""
-    printed = benchmark("--profile", "--requests=60", f"--mongo-url={mongo_url}")
+    printed = report(result)
     assert "CPU µs/request" in printed
     assert "memory at its peak" in printed
+    (profile,) = kept.glob(f"*/{Stage.STORING.replace(' ', '')}.pstats")
+    printed = profile_report({Stage.STORING: profile}, REQUESTS)
     assert "── settling + storing: own time by module ──" in printed
     assert re.search(r"(floridify_batch|run|pipeline|components|database)/\w+:\d+ ", printed)

@@ -28,7 +28,6 @@ from floridify_batch.run.worker import (
     map_in_order,
     opened_worker_pool,
 )
-from scripts.benchmarks.workers import measure
 from scripts.soaks.figures import picture
 from tests.acceptance.command import until
 from tests.workspace import Workspace
@@ -142,14 +141,6 @@ async def test_another_place(workspace: Workspace, tmp_path: Path) -> None:
             await pool.begin(plan_words, PageToPlan([], str(tmp_path / "elsewhere")))
     finally:
         pool.close()
-
-
-def test_the_same_files(tmp_path: Path) -> None:
-    """Planning and settling write identical files with every worker pool."""
-    paces = measure(tmp_path, 45, [2])
-    assert [pace.workers for pace in paces] == [0, 2]
-    assert len({pace.digest for pace in paces}) == 1
-    assert {pace.requests for pace in paces} == {1_350}
 
 
 async def test_a_run_with_workers(workspace: Workspace) -> None:

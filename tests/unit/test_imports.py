@@ -1,9 +1,9 @@
 """The order of imports between packages, read from the source."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,13 @@ ALLOWED = {
 """The only packages of ours that may import a third-party package."""
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Everything that a file imports, at its top or inside functions, by its full name."""
+    return frozenset(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -81,9 +86,18 @@ def package_of(path: Path) -> str:
 
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
-BY_PACKAGE = [(package_of(path), set(imports(path))) for path in FILES]
 RANK = {name: rank for rank, line in enumerate(ORDER) for name in line}
 PACKAGES = sorted({package_of(path) for path in FILES})
+
+
+def imported_by(package: str) -> set[str]:
+    """Everything that the files of a package import."""
+    return {name for path in FILES if package_of(path) == package for name in imports(path)}
+
+
+def importers_of(wanted: Callable[[str], bool]) -> set[str]:
+    """The packages that import a name."""
+    return {package_of(path) for path in FILES if any(map(wanted, imports(path)))}
 
 
 def used_packages(names: set[str]) -> set[str]:
@@ -110,7 +124,7 @@ def test_every_package_is_in_order() -> None:
 @pytest.mark.parametrize("importer", PACKAGES)
 def test_imports_go_one_way(importer: str) -> None:
     """A package imports only from packages before it."""
-    used = used_packages(set(chain.from_iterable(names for where, names in BY_PACKAGE if where == importer)))
+    used = used_packages(imported_by(importer))
     assert not {each for each in used if not may_import(importer, each)}
 
 
@@ -129,21 +143,20 @@ def test_no_import_cycles() -> None:
 @pytest.mark.parametrize("package", ALLOWED)
 def test_third_party_imports(package: str) -> None:
     """A third-party package is imported only where it is allowed, so that it can be replaced."""
-    importers = {where for where, names in BY_PACKAGE if any(name.split(".")[0] == package for name in names)}
+    importers = importers_of(lambda name: name.split(".")[0] == package)
     assert importers
     assert importers <= ALLOWED[package]
 
 
 def test_imports_of_sandbox() -> None:
     """The sandbox is for trials and tests: only the code that starts it depends on it."""
-    importers = {where for where, names in BY_PACKAGE if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
+    importers = importers_of(lambda name: name.startswith(f"{PACKAGE}.sandbox"))
     assert importers <= {"sandbox", "run", "cli"}
 
 
 def test_imports_by_sandbox() -> None:
     """The sandbox validates requests, so it shares no code with the modules that build them."""
-    used = set(chain.from_iterable(used_packages(names) for where, names in BY_PACKAGE if where == "sandbox"))
-    assert used <= {"sandbox", "errors", "files", "costs"}
+    assert used_packages(imported_by("sandbox")) <= {"sandbox", "errors", "files", "costs"}
 
 
 def test_only_the_command_line_reads_the_environment() -> None:
