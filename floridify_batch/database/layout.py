@@ -170,6 +170,7 @@ class _Evidence:
 
     age: float
     older: bool
+    document: Any = None
 
 
 def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]) -> Layout:
@@ -201,7 +202,7 @@ def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]
 
 def _evidence(document: Document, older: bool) -> _Evidence:
     made = document.get("created_at")
-    return _Evidence(made.timestamp() if isinstance(made, datetime) else float("-inf"), older)
+    return _Evidence(made.timestamp() if isinstance(made, datetime) else float("-inf"), older, document["_id"])
 
 
 def _reference_evidence(documents: Iterable[Document]) -> Iterator[_Evidence]:
@@ -228,9 +229,14 @@ def _language_evidence(words: Iterable[Document]) -> Iterator[_Evidence]:
 
 
 def _newest(evidence: Iterable[_Evidence]) -> bool:
-    """Whether the newest document has the older variant."""
-    newest = max(evidence, key=lambda sign: (sign.age, not sign.older), default=None)
-    return newest is not None and newest.older
+    """Whether the newest document has the older variant; not if it is the only one of several: it is an error then."""
+    signs = list(evidence)
+    newest = max(signs, key=lambda sign: (sign.age, not sign.older), default=None)
+    older, today = ({str(each.document) for each in signs if each.older is way} for way in (True, False))
+    return newest is not None and newest.older and not (len(older) == 1 and len(today - older) >= _SEVERAL)
+
+
+_SEVERAL = 3
 
 
 def _both(evidence: Iterable[_Evidence]) -> bool:

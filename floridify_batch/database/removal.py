@@ -197,7 +197,8 @@ async def relistings(writes: Writes, finder: Finder, layout: Layout) -> list[Rel
     for collection, group in replaced_by(writes).items():
         bond = RELATIONS[collection]
         before = any_spelling(identity for replaced, _ in group for identity in replaced.before)
-        found = [each for each in await finder.find(collection, {"_id": before}, (DIGESTS, *TEXTS)) if is_changed(each)]
+        existing: list[Document] = [*await finder.find(collection, {"_id": before}, (DIGESTS, *TEXTS))]
+        found = [each for each in existing if is_changed(each)]
         holding = {bond.field: any_spelling(doc_id(each["_id"]) for each in found)}
         for name in _holders(bond, layout) if found else ():
             found = unreferred(found, bond, await finder.find(name, holding, (bond.field,)))

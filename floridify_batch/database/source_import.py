@@ -7,12 +7,11 @@ writes what is missing.
 import asyncio
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import TODAY
 from floridify_batch.database.odd_document import OddDocument, check_types, check_versions
 from floridify_batch.database.source_entry import (
@@ -105,7 +104,8 @@ async def import_articles(
 
 
 def _require_current_layout(store: MongoStore) -> None:
-    if store.layout != TODAY:
+    """Refuse a database whose new documents are not in today's layout; others of their kind may be."""
+    if replace(store.layout, both_ids=False, both_references=False, both_languages=False) != TODAY:
         raise DatabaseError(
             f"{store.layout.describe()} Importing into this layout is not supported; pass another --database."
         )
@@ -144,8 +144,7 @@ class _Importer:
         for draft in drafts:
             entry = present.get((draft.word.id, draft.provider))
             if entry is not None and entry.odd:
-                self.tally.odd += len(draft.senses)
-                self.tally.first_odd = self.tally.first_odd or f"{draft.word.text}: {entry.odd}"
+                self._leave_out(draft.word.text, entry.odd, len(draft.senses))
                 continue
             written = writes(draft, entry, now)
             definitions += written.definitions
@@ -159,6 +158,10 @@ class _Importer:
                 self.tally.removed.add(identity)
         await self.drain(IN_FLIGHT - 1)
         self._writing.add(asyncio.create_task(self._write(named, definitions, entries)))
+
+    def _leave_out(self, text: str, reason: str, definitions: int) -> None:
+        self.tally.odd += definitions
+        self.tally.first_odd = self.tally.first_odd or f"{text}: {reason}"
 
     async def drain(self, at_most: int) -> None:
         """Wait until at most `most` blocks are being written. Raises the error of a failed block."""
@@ -175,10 +178,15 @@ class _Importer:
     async def _placed(self, block: Sequence[Article], now: datetime) -> list[tuple[Word, Article]]:
         """Each article with its word; new words are inserted."""
         texts = list({article.text for article in block})
-        query = {"text": {"$in": texts}} | TODAY.of_language(self._language)
+        query = {"text": {"$in": texts}} | self._store.layout.of_language(self._language)
         documents = await self._store.find(Collection.WORDS, query, ["text", "homograph_number"])
-        found = words_found(documents, self._language)
-        placed = [(word_of(each, found.setdefault(each.text, {}), self._language), each) for each in block]
+        found = words_found([each for each in documents if not _odd_word(each)], self._language)
+        odd = {each["text"]: _odd_word(each) for each in documents if each["text"] not in found}
+        for each in block:
+            if each.text in odd:
+                self._leave_out(each.text, odd[each.text], len(each.definitions))
+        usable = (each for each in block if each.text not in odd)
+        placed = [(word_of(each, found.setdefault(each.text, {}), self._language), each) for each in usable]
         words = {word.id: word for word, _ in placed}
         for identity in words:
             self.tally.words.add(identity)
@@ -191,7 +199,8 @@ class _Importer:
         words = [draft.word.id for draft in drafts if draft.word.stored]
         if not words:
             return {}
-        query = {"word_id": {"$in": encoded(words)}, "provider": {"$in": list({draft.provider for draft in drafts})}}
+        of_words = self._store.layout.referring_to(words)
+        query = {"word_id": of_words, "provider": {"$in": list({draft.provider for draft in drafts})}}
         shown = ("word_id", "provider", "etymology", "pronunciation_id", "version", *_LISTS)
         found = await self._store.find(Collection.ENTRIES, query, shown)
         odd = {id(each): reason for each in found if (reason := _odd(each))}
@@ -213,13 +222,15 @@ class _Importer:
         ids = [each for entry in entries for each in entry.get("definition_ids") or ()]
         if not ids:
             return {}
-        found = await self._store.find(Collection.DEFINITIONS, {"_id": {"$in": ids}}, ["part_of_speech", "text"])
+        query = {"_id": self._store.layout.with_ids(map(str, ids))}
+        found = await self._store.find(Collection.DEFINITIONS, query, ["part_of_speech", "text"])
         return {doc_id(each["_id"]): (each.get("part_of_speech", ""), each.get("text", "")) for each in found}
 
     async def _illustrated(self, entries: Sequence[dict[str, Any]]) -> frozenset[DocId]:
         """The definitions of entries that have examples, or that an import has given some."""
         ids = [each for entry in entries for each in entry.get("definition_ids") or ()]
-        had = {"_id": {"$in": ids}, "$or": [{"example_ids.0": {"$exists": True}}, {ILLUSTRATED: True}]}
+        named = self._store.layout.with_ids(map(str, ids))
+        had = {"_id": named, "$or": [{"example_ids.0": {"$exists": True}}, {ILLUSTRATED: True}]}
         return frozenset(doc_id(each["_id"]) for each in await self._store.find(Collection.DEFINITIONS, had, ["_id"]))
 
     async def _write(
@@ -240,8 +251,19 @@ _LISTS: Mapping[str, tuple[type, ...]] = dict.fromkeys(("definition_ids", IMPORT
 """The fields of an entry that an import adds to."""
 
 
+def _odd_word(word: dict[str, Any]) -> str:
+    """The reason why nothing can refer to a word; "" if there is none."""
+    try:
+        check_types("word", word, {})
+    except OddDocument as error:
+        return str(error)
+    return ""
+
+
 def _odd(entry: dict[str, Any]) -> str:
     """The reason why nothing can be added to an entry; "" if there is none."""
+    if isinstance(entry["_id"], str):
+        return f"its entry {entry['_id']} has a text as its _id, where others have an ObjectId"
     try:
         check_types("entry", entry, _LISTS)
         check_versions({}, (), entry)

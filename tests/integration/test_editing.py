@@ -282,7 +282,7 @@ async def test_a_replaced_text_is_edited(database: Found, mongo_url: str, tmp_pa
     def edit(_: str) -> None:
         nonlocal steps
         steps += 1
-        for component, (collection, text, *_) in TEXTS.items():
+        for component, (collection, text, _holder, _field) in TEXTS.items():
             for pair in before.get(component, [])[steps - 1 : steps]:
                 database[collection].update_one({"_id": pair[1]}, {"$set": {text: "Mine."}})
 
@@ -296,7 +296,7 @@ async def test_a_replaced_text_is_edited(database: Found, mongo_url: str, tmp_pa
         await store.close()
         assert len(run.ledger.processed_words) == len(words)
         before = before or {each: firsts(database, each) for each in TEXTS}
-    for component, (collection, text, *_) in TEXTS.items():
+    for component, (collection, text, _holder, _field) in TEXTS.items():
         now, kept = dict(firsts(database, component)), 0
         for holder, document in before[component]:
             found = database[collection].find_one({"_id": document})

@@ -451,3 +451,39 @@ async def test_an_entry_that_cannot_be_added_to(
     assert f"the first: kwell: its entry {entry} has {name} = {value!r}, which is of the wrong type." in printed
     assert database.dictionary_entries.find_one({"_id": entry}) == before
     assert database.definitions.count_documents({"text": "a rip"}) == 1
+
+
+@pytest.mark.parametrize("collection", ["words", "definitions", "dictionary_entries"])
+async def test_an_id_that_is_a_text(
+    collection: str, tmp_path: Path, place: Place, database: Found, capsys: Captured
+) -> None:
+    """A word, a reference to it, or a reference in an entry's list that is stored as a text costs at most its word."""
+    for text in ("kwell", "sound", "calm"):
+        word = add_word(database, text)
+        sense = add_definition(database, word, f"{text}, as it was")
+        entry = add_entry(database, word, [sense], "wiktionary")
+    changed = {"words": word, "definitions": sense, "dictionary_entries": entry}[collection]
+    document = database[collection].find_one({"_id": changed}) or {}
+    if collection == "words":
+        database.words.delete_one({"_id": word})
+        database.words.insert_one({**document, "_id": "a word's id"})
+    elif collection == "definitions":
+        database.definitions.update_one({"_id": sense}, {"$set": {"word_id": str(word)}})
+    else:
+        database.dictionary_entries.update_one({"_id": entry}, {"$set": {"definition_ids": [str(sense)]}})
+    lines = [
+        {
+            "word": text,
+            "part_of_speech": "noun",
+            "definitions": [f"{text}, as it was", "news"],
+            "provider": "wiktionary",
+        }
+        for text in ("calm", "brand-new", "kwell")
+    ]
+    for _ in range(2):
+        await import_file(file_of(tmp_path, lines), place)
+    odd = collection == "words"
+    assert database.definitions.count_documents({"text": "news"}) == 3 - odd
+    assert database.definitions.count_documents({"text": "calm, as it was"}) == 1
+    assert ("left out" in capsys.readouterr().out) == odd
+    assert database.words.count_documents({"text": "calm"}) == 1

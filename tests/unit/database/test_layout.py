@@ -56,6 +56,15 @@ CASES: list[tuple[str, Samples, Layout]] = [
         {"words": [WORD], "dictionary_entries": [{"_id": TWO, "word_id": ONE, "definition_ids": ["x"]}]},
         TODAY,
     ),
+    (
+        "a text among references that are ObjectIds",
+        {
+            "words": [WORD],
+            "definitions": [sense(each, ONE) for each in (ONE, TWO, ObjectId("3" * 24))],
+            "dictionary_entries": [{"_id": ObjectId("4" * 24), "definition_ids": [str(ONE)], "created_at": LATER}],
+        },
+        Layout(both_references=True),
+    ),
     ("one language", {"words": [{"_id": ONE, "language": "en"}]}, Layout(single_language=True)),
     ("both fields in each word", {"words": [WORD | {"language": "en"}]}, TODAY),
     ("entries in two collections", {"words": [WORD], SYNTHESISED: [sense(TWO, ONE)]}, Layout(split_entries=True)),
