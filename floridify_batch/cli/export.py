@@ -103,8 +103,12 @@ async def export_entries(place: "Place", selection: "Selection", target: "Export
     check_exists(place)
     say_if_invented(place)
     async with opened(place, say_on_stderr) as store:
-        with progress_bar("Exporting", MofNCompleteColumn()) as progress:
-            return await export_file(EntrySource(store, selection), target, progress)
+        try:
+            with progress_bar("Exporting", MofNCompleteColumn()) as progress:
+                return await export_file(EntrySource(store, selection), target, progress)
+        except asyncio.CancelledError:
+            say_on_stderr(f"Stopped. {target.path} was not written; run the same command again.")
+            raise
 
 
 # ── the words ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -46,7 +46,7 @@ class Anki:
         deck.add_model(self._note_type)
         self._database = sqlite3.connect("")  # a temporary file, which is removed when it is closed
         self._cursor = self._database.cursor()
-        self._cursor.execute("PRAGMA journal_mode = OFF")
+        self._cursor.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
         self._genanki.Package(deck).write_to_db(self._cursor, self._time, self._ids)
 
     def write(self, entry: ExportedEntry) -> None:

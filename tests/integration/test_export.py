@@ -1,5 +1,9 @@
 """Exports from a real database, of entries that a run has made."""
 
+import asyncio
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,8 @@ from floridify_batch.errors import UsageError
 from floridify_batch.export.entry_source import Selection
 from floridify_batch.export.file import ExportResult, ExportTarget
 from floridify_batch.export.format import Format
+from floridify_batch.files import partial_of
+from tests.acceptance.command import until
 from tests.documents import add_definition, add_entry, add_known, add_word
 from tests.workspace import Workspace
 
@@ -111,6 +117,53 @@ async def test_nothing_to_export(workspace: Workspace) -> None:
         await exported(workspace, Format.JSONL, ["exportabsent"], "en")
     assert path.read_bytes() == before
     assert sorted(each.name for each in workspace.folder.iterdir()) == ["dictionary.jsonl"]
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from floridify_batch.database.store import MongoStore
+from floridify_batch.export.entry_source import EntrySource, Selection
+from floridify_batch.export.file import ExportTarget, export_file
+from floridify_batch.export.format import Format
+
+url, name, path, format, day = sys.argv[1:]
+source = EntrySource(MongoStore(url, name), Selection())
+target = ExportTarget(Path(path), Format(format), "Trial", day)
+asyncio.run(export_file(source, target, lambda done, total: done < total and os.kill(os.getpid(), signal.SIGKILL)))
+"""
+
+
+async def test_killed_export(workspace: Workspace) -> None:
+    """A killed export leaves the earlier file as it was; repeated, it gives the file of an undisturbed one."""
+    target = Format.ANKI  # with a temporary file of its own
+    add_known(workspace.database, *(f"w{number:03d}" for number in range(300)))
+    _, path = await exported(workspace, target, ["w001"], "en")
+    before = path.read_bytes()
+    place = workspace.mongo_url, workspace.database.name
+    killed = subprocess.run([sys.executable, "-c", KILLED, *place, path, target, DAY], check=False)  # noqa: ASYNC221
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == before
+    assert partial_of(path).exists()
+    await exported(workspace, target)
+    complete = path.read_bytes()
+    assert not partial_of(path).exists()
+    path.unlink()
+    await exported(workspace, target)
+    assert path.read_bytes() == complete != before
+
+
+async def test_interrupted_export(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    """An interrupted export leaves no part of a file, and says that the same command writes it."""
+    add_known(workspace.database, *(f"w{number:03d}" for number in range(300)))
+    exporting = asyncio.create_task(exported(workspace, Format.JSONL))
+    path = workspace.folder / "dictionary.jsonl"
+    await asyncio.to_thread(until, partial_of(path).exists)
+    exporting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await exporting
+    assert "dictionary.jsonl was not written; run the same command again." in capsys.readouterr().err
+    assert list(workspace.folder.iterdir()) == []
 
 
 def test_target(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update, writes_of
+from floridify_batch.database.lookup import PAGE, of_language
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
@@ -239,13 +240,21 @@ async def test_many(store: MongoStore, database: Found) -> None:
 
 
 async def test_indexes(store: MongoStore, database: Found) -> None:
-    """Look-ups have indexes; creating them again, or with an existing one of other options, raises no error."""
+    """Look-ups have indexes; creating them again, or with an existing one of other options, raises no error.
+
+    A page of all words is read in the order of the index, without a sort in memory.
+    """
     database.definitions.create_index(["word_id"], name="floridifys_own", sparse=True)
     await store.ensure_indexes()
     await store.ensure_indexes()
     keys = {name: [index["key"] for index in database[name].list_indexes()] for name in ("words", "definitions")}
     assert {"text": 1, "languages": 1} in [dict(key) for key in keys["words"]]
     assert [dict(key) for key in keys["definitions"]] == [{"_id": 1}, {"word_id": 1}]
+    for language in ("en", None):
+        page = database.words.find({"text": {"$gt": "bank"}} | of_language(language)).sort("text").limit(PAGE)
+        plan = str(page.explain()["queryPlanner"]["winningPlan"])
+        assert "IXSCAN" in plan
+        assert "'SORT'" not in plan
 
 
 # ── when it cannot ─────────────────────────────────────────────────────────────────────────────────────────────────
