@@ -3,12 +3,21 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import check_exists, config_at, place_and_language, table_console
+from floridify_batch.cli.context import (
+    check_exists,
+    checkpoint_or_only,
+    checkpoints_here,
+    config_at,
+    ledger_of,
+    place_and_language,
+    table_console,
+)
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -26,13 +35,17 @@ if TYPE_CHECKING:
     from floridify_batch.database.entry_text import ChangedSource
 
 NO_DOUBTS, DOUBTS = 0, 1
+_MISSING_SHOWN = 10
 
 
 def check(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="WORDS...", help="Headwords.", rich_help_panel="Content", autocompletion=completion.words
+            metavar="[WORD]...",
+            help="Headwords (default: the only run's).",
+            rich_help_panel="Content",
+            autocompletion=completion.words,
         ),
     ] = None,
     everything: Annotated[
@@ -46,13 +59,23 @@ def check(
     floridify_config: ConfigOption = None,
 ) -> None:
     """List doubtful values of entries."""
-    if everything == bool(words):
-        raise UsageError("Pass the words to check, or --all.")
+    if everything and words:
+        raise UsageError("WORD and --all exclude each other; pass one of them.")
+    texts = None if everything else words or words_of_run(checkpoint)
     place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
-    texts = None if everything else words
     report = asyncio.run(checked(place, texts, language or (None if everything else its)))
     (_print_json if as_json else _print)(report)
     raise typer.Exit(DOUBTS if report.doubts or report.changed or report.missing else NO_DOUBTS)
+
+
+def words_of_run(path: Path | None) -> Sequence[str]:
+    """The words of the run of a checkpoint, or of the only one here. Raises `UsageError` where there is none."""
+    from floridify_batch.cli.checkpoint_policy import kept_words
+
+    if path is None and not checkpoints_here():
+        raise UsageError("No checkpoint in this folder; pass the words to check, or --all.")
+    checkpoint = checkpoint_or_only(path)
+    return kept_words(ledger_of(checkpoint), checkpoint)
 
 
 @dataclass(slots=True)
@@ -99,8 +122,10 @@ def _print(report: CheckReport) -> None:
         console.print(doubts_table(report.doubts, console.width))
     for word, copy in report.changed:
         say(f"{word} ({copy.sense}): its source has changed since it was copied. It reads now: {copy.source}")
-    for word in report.missing:
+    for word in report.missing[:_MISSING_SHOWN]:
         say_on_stderr(f"No entry for {word!r}.")
+    if more := report.missing[_MISSING_SHOWN:]:
+        say_on_stderr(f"No entry for {counted(len(more), 'more word')}; --json lists all.")
     say(f"{counted(len(report.doubts), 'doubt')} in {counted(report.entries, 'entry', 'entries')}.")
 
 

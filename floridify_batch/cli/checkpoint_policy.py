@@ -86,7 +86,7 @@ def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
     """Say that a finished run has nothing to do, with the ways to go further; the exit code."""
     words = word_counts(ledger.totals())
     if ledger.undone:
-        say(f"Nothing to resume: {undone_note(ledger, checkpoint)}")
+        say(f"Nothing to resume. {undone_note(ledger, checkpoint)}")
         return ExitCode.SUCCESS
     say(f"Nothing to do: {checkpoint.path} is finished, {words}.")
     if ledger.missing:
@@ -97,8 +97,8 @@ def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
 
 
 def undone_note(ledger: Ledger, checkpoint: Checkpoint) -> str:
-    """The note that a run was undone, with the command that begins a new one."""
-    removed = f"the values that the run {ledger.run.id} stored were removed by undo."
+    """The note that a run was undone, and at its end the command that begins a new one."""
+    removed = f"The values that the run {ledger.run.id} stored were removed by undo."
     if not ledger.finished:
         return removed
     listed = ledger.run.settings.words_file

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import ExitCode, checkpoint_or_only, in_terminal, missing_words, table_console
+from floridify_batch.cli.context import (
+    DEFAULT_DATABASE,
+    ExitCode,
+    checkpoint_or_only,
+    in_terminal,
+    missing_words,
+    table_console,
+)
 from floridify_batch.cli.options import CleanYesOption
 from floridify_batch.errors import CheckpointError
 from floridify_batch.formatting import count, counted, megabytes
@@ -33,11 +40,13 @@ class Remains:
     size: int
     kept: str
     missing: str = ""
+    undone: bool = False
+    database: str = ""
 
     @property
     def state(self) -> str:
         """The state of the run, and whether its files are kept."""
-        ended = f"ended, words: {self.missing}" if self.missing else "finished"
+        ended = "undone" if self.undone else f"ended, words: {self.missing}" if self.missing else "finished"
         return f"kept: {self.kept}" if self.kept else ended
 
 
@@ -68,19 +77,38 @@ def clean(
         return
     _print(found)
     removed = [each for each in found if not each.kept]
-    total = f"{counted(len(removed), 'finished run')} ({megabytes(sum(each.size for each in removed))})"
+    total = f"{_runs(removed)} ({megabytes(sum(each.size for each in removed))})"
+    stay = _entries_stay(removed)
     if not removed:
         say("No finished run; nothing to remove.")
         return
     if not yes and not in_terminal():
-        say(f"{total} can be removed; pass --yes to remove them. The database is not changed.")
+        say(f"{total} can be removed; pass --yes to remove them. {stay}")
         return
-    if not agreed(f"Remove {total}? The database is not changed.", yes=yes):
+    if not agreed(f"Remove {total}? {stay}", yes=yes):
         say("Nothing was removed.")
         raise typer.Exit(ExitCode.STOPPED)
     for each in removed:
         _remove(each.checkpoint)
-    say(f"Removed {total}.")
+    say(f"Removed {total}. {stay}")
+
+
+def _runs(removed: Sequence[Remains]) -> str:
+    """The number of finished and undone runs: "2 finished runs and 1 undone run"."""
+    undone = sum(each.undone for each in removed)
+    finished = len(removed) - undone
+    parts = [counted(number, f"{name} run") for number, name in ((finished, "finished"), (undone, "undone")) if number]
+    return " and ".join(parts)
+
+
+def _entries_stay(removed: Sequence[Remains]) -> str:
+    """The databases in which the entries of removed runs stay, and how `show` and `export` find them."""
+    names = sorted({each.database for each in removed if not each.undone})
+    if not names:
+        return "The database is not changed."
+    places = f"database{'s' * (len(names) > 1)} {', '.join(names)}"
+    option = "" if names == [DEFAULT_DATABASE] else "; show, check and export read it with --database NAME"
+    return f"The entries stay in the {places}{option}."
 
 
 def _retriable(remains: Remains) -> bool:
@@ -117,7 +145,8 @@ def remains_of(checkpoint: "Checkpoint") -> Remains:
         kept = f"unfinished{unstored}"
     saved = ledger.timestamp[:16].replace("T", " ")
     missing = "" if ledger.undone else missing_words(ledger)
-    return Remains(checkpoint, ledger.run.words, saved, checkpoint.size(), kept, missing)
+    database = ledger.run.settings.database
+    return Remains(checkpoint, ledger.run.words, saved, checkpoint.size(), kept, missing, ledger.undone, database)
 
 
 def _print(found: Sequence[Remains]) -> None:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from floridify_batch.cli.context import checkpoint_or_only, config_at, ledger_of, table_console, variable_set
+from floridify_batch.cli.context import (
+    checkpoint_or_only,
+    config_at,
+    database_named,
+    ledger_of,
+    poll_interval_of,
+    table_console,
+    variable_set,
+)
 from floridify_batch.cli.project_file import PROJECT, SETTINGS
 
 if TYPE_CHECKING:
@@ -33,7 +41,8 @@ def config(
         given = run.get_parameter_source("checkpoint").name == "COMMANDLINE"
         named = Path(run.params["checkpoint"]) if given else None
         rows = _of_run(named) if named and named.exists() else _rows(command, run, floridify)
-        for row in (*rows, _key(run, floridify)):
+        key = () if run.params["sandbox"] else (_key(run, floridify),)
+        for row in (*rows, *key):
             table.add_row(*map(cell, row))
     table_console().print(table)
 
@@ -43,16 +52,37 @@ type Row = tuple[str, str, str]
 
 def _rows(command: Any, run: Any, floridify: "FloridifyConfig") -> "Iterator[Row]":
     """The settings with their values and origins."""
-    by_name = {each.name: each for each in command.params}
+    by_name, derived = {each.name: each for each in command.params}, _derived(run, floridify)
     for param in (by_name[name] for name in SETTINGS if name in by_name):
         name, value, source = param.name.replace("_", "-"), run.params.get(param.name), _source(run, param)
         theirs = getattr(floridify, param.name, None)
-        if value is not None and value != () and source != "default":
+        if param.name in derived:
+            yield name, *derived[param.name]
+        elif value is not None and value != () and source != "default":
             yield name, _shown(param.name, value), source
         elif theirs is not None:
             yield name, _shown(param.name, theirs), str(run.params["floridify_config"])
         else:
             yield name, _default(param), "default"
+
+
+def _derived(run: Any, floridify: "FloridifyConfig") -> dict[str, tuple[str, str]]:
+    """The settings that follow from other options, and from which: by parameter."""
+    from floridify_batch.components.entry_store import sandbox_database
+    from floridify_batch.database.connection import database_in
+
+    given = run.params
+    database = database_named(given["database"], given["mongo_url"], floridify)
+    derived: dict[str, tuple[str, str]] = {}
+    if given["sandbox"]:
+        derived["base_url"] = ("the sandbox's", "--sandbox")
+        derived["database"] = (sandbox_database(database), "--sandbox")
+    elif not given["database"] and database_in(given["mongo_url"]):
+        derived["database"] = (database, "mongo-url")
+    if given["poll_interval"] is None and (given["sandbox"] or given["immediate"]):
+        seconds = poll_interval_of(None, local=True)
+        derived["poll_interval"] = (f"{seconds:g}", "--sandbox" if given["sandbox"] else "--immediate")
+    return derived
 
 
 def _of_run(path: Path) -> "Iterator[Row]":

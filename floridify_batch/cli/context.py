@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from floridify_batch.cli.floridify_config import FloridifyConfig
     from floridify_batch.database.connection import Place
+    from floridify_batch.database.store import MongoStore
     from floridify_batch.run.checkpoint import Checkpoint
     from floridify_batch.run.ledger import Ledger
     from floridify_batch.run.resources import Secrets
@@ -376,6 +377,16 @@ def say_if_invented(place: "Place") -> None:
 
     if is_sandbox_database(place.database):
         say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
+
+
+async def sandbox_hint(store: "MongoStore", database: str) -> str:
+    """The sentence that the sandbox's entries are in another database of the server; empty if it has none."""
+    from floridify_batch.components.entry_store import sandbox_database
+
+    other = sandbox_database(database)
+    if other == database or not await store.has_words_in(other):
+        return ""
+    return f"Entries of the sandbox are in another database: add --database {other}."
 
 
 def say_if_sandbox(ledger: "Ledger") -> None:

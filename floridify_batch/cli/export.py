@@ -17,6 +17,7 @@ from floridify_batch.cli.context import (
     place_of,
     place_of_run,
     progress_bar,
+    sandbox_hint,
     say_if_invented,
 )
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption, RunLanguageOption
@@ -62,6 +63,10 @@ def export(
         str | None,
         typer.Option(metavar="TEXT", help="Title (default: the name of FILE).", rich_help_panel="Output"),
     ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a csv: comma (default), semicolon or tab.", rich_help_panel="Output"),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Replace FILE even if it is not an export.", rich_help_panel="Output")
     ] = False,
@@ -73,11 +78,13 @@ def export(
     from floridify_batch.display.console import say, say_on_stderr
     from floridify_batch.export.entry_source import Selection
     from floridify_batch.export.file import ExportTarget
-    from floridify_batch.export.format import format_of
+    from floridify_batch.export.format import delimiter_of, format_of
 
     if source is not None and everything:
         raise UsageError("LIST and --all exclude each other; pass one of them.")
-    target = ExportTarget(out, format_of(name, out), title or out.stem, f"{utc_now():%Y-%m-%d}")
+    format_ = format_of(name, out)
+    day, cells = f"{utc_now():%Y-%m-%d}", delimiter_of(delimiter, format_)
+    target = ExportTarget(out, format_, title or out.stem, day, cells)
     check_target(out, yes=yes)
     config = config_at(floridify_config)
     if everything or (source is None and language):
@@ -86,7 +93,8 @@ def export(
         found = _of_run(source, language, config.mongo_url_or(mongo_url), database or config.database)
         place, selection = found or (place_of(mongo_url, database, config), _of_list(source, language))
     result = asyncio.run(export_entries(place, selection, target))
-    say(f"{counted(result.entries, 'entry', 'entries')} with {counted(result.senses, 'sense')} written to {out}.")
+    entries = f"{counted(result.entries, 'entry', 'entries')} with {counted(result.senses, 'sense')}"
+    say(f"{entries} of the database {place.database} written to {out}.")
     for note in result.notes:
         say_on_stderr(note)
 
@@ -98,7 +106,7 @@ async def export_entries(place: "Place", selection: "Selection", target: "Export
     from floridify_batch.database.connection import opened
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.export.entry_source import EntrySource
-    from floridify_batch.export.file import export_file
+    from floridify_batch.export.file import NothingToExport, export_file
 
     check_exists(place)
     say_if_invented(place)
@@ -109,6 +117,9 @@ async def export_entries(place: "Place", selection: "Selection", target: "Export
         except asyncio.CancelledError:
             say_on_stderr(f"Stopped. {target.path} was not written; run the same command again.")
             raise
+        except NothingToExport as error:
+            hint = await sandbox_hint(store, place.database)
+            raise NothingToExport(f"{error} {hint}".rstrip()) from None
 
 
 # ── the words ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import config_at, place_and_language, say_if_invented
+from floridify_batch.cli.context import config_at, place_and_language, sandbox_hint, say_if_invented
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -58,7 +58,7 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
     if not place.exists:
         raise DatabaseError(
             f"No database yet: {place.data_folder} does not exist. Pass the address of yours with --mongo-url "
-            "(MONGODB_URL), or create one with batch-synth import or batch-synth run."
+            "(MONGODB_URL), or create one with `batch-synth import` or `batch-synth run`."
         )
     text = clean_word(word)[0] or " ".join(word.split())
     async with opened(place, say_on_stderr) as store:
@@ -67,7 +67,8 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
             for spelling in await folded_spellings(store, text, language):
                 found += await headwords(store, spelling, language)
         if not found:
-            say_on_stderr(await _suggestions(store, text, language))
+            sentences = [await _suggestions(store, text, language), await sandbox_hint(store, place.database)]
+            say_on_stderr(" ".join(filter(None, sentences)))
             return NOT_FOUND
     if as_json:
         say_json([object_of(headword) for headword in found])
@@ -81,7 +82,7 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
 async def _suggestions(store: "MongoStore", text: str, language: str) -> str:
     from floridify_batch.database.lookup import near_spellings, other_languages
 
-    sentences = [f"No entry for {text!r} in language {language}."]
+    sentences = [f"No entry for {text!r} in language {language} in the database {store.name}."]
     if languages := await other_languages(store, text):
         sentences.append(f"It exists in other languages: add --language {' or '.join(languages)}.")
     if near := await near_spellings(store, text, language):

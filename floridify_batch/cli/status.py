@@ -100,11 +100,11 @@ async def _show_run(checkpoint: "Checkpoint", config: Path | None, *, as_json: b
 
 def _summary(view: "RunView", ledger: "Ledger", checkpoint: "Checkpoint") -> str:
     """The progress of a run, and the next command to type."""
-    from floridify_batch.display.view import word_counts
+    from floridify_batch.display.view import progress_phrase, word_counts
 
     totals = view.totals
     progress = (
-        f"{view.percent}% of answers done: {word_counts(totals)}, {count(totals.open_words)} remaining; "
+        f"{progress_phrase(view)}: {word_counts(totals)}, {count(totals.open_words)} remaining; "
         f"cost so far {dollars(totals.cost)}."
     )
     if checkpoint.is_held():
@@ -113,8 +113,8 @@ def _summary(view: "RunView", ledger: "Ledger", checkpoint: "Checkpoint") -> str
         from floridify_batch.cli.checkpoint_policy import undone_note
 
         note = undone_note(ledger, checkpoint)
-        ended = "" if ledger.finished else f" Resume with: {to_type('resume', checkpoint.path)}"
-        return f"Undone: {note}{ended} Before that: {word_counts(totals)}; cost {dollars(totals.cost)}."
+        resume = "" if ledger.finished else f" Resume with: {to_type('resume', checkpoint.path)}"
+        return f"Undone; before: {word_counts(totals)}; cost {dollars(totals.cost)}. {note}{resume}"
     if not ledger.finished:
         return f"{progress} Resume with: {to_type('resume', checkpoint.path)}"
     if not ledger.missing:

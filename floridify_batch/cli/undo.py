@@ -67,7 +67,7 @@ def undo(
     if not ledger.finished and not dry_run and not by_id:
         raise CheckpointError(
             f"The run of {checkpoint.path} is not finished: its next session would store the same answers again. "
-            "Resume it or cancel its batches (batch-synth cancel) first, or name the run by its ID, "
+            "Resume it or cancel its batches (`batch-synth cancel`) first, or name the run by its ID, "
             f"{ledger.run.id}, to undo what it has stored so far."
         )
     place = place_of_run(ledger, checkpoint, config.mongo_url_or(mongo_url), database)

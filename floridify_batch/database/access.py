@@ -101,6 +101,14 @@ class DatabaseAccess:
             return int(await self._retried(partial(kept.count_documents, query)))
         return int(await self._retried(kept.estimated_document_count))
 
+    async def has_words_in(self, database: str) -> bool:
+        """Whether another database of the server has words; False where the user may not read it."""
+        other = self._database.client[database][Collection.WORDS]
+        try:
+            return await self._retried(partial(other.find_one, {}, {"_id": 1})) is not None
+        except DatabaseError:
+            return False
+
     async def distinct(self, collection: str, name: str) -> list[Any]:
         """The different values of a field, and of the items of lists in it."""
         return list(await self._retried(partial(self._database[collection].distinct, name)))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
 
 _PAGE = 200
-_ADVICE = "What was adopted so far stays; repair the database, then run batch-synth mend --adopt again."
+_ADVICE = "What was adopted so far stays; repair the database, then run `batch-synth mend --adopt` again."
 
 
 class _Adopted(NamedTuple):

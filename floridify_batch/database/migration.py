@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 type Document = Mapping[str, Any]
 
 _PAGE = 200
-_ADVICE = "What was migrated so far stays; repair the database, then run batch-synth mend again."
+_ADVICE = "What was migrated so far stays; repair the database, then run `batch-synth mend` again."
 _UNKNOWN_MODEL = "unknown"
 
 

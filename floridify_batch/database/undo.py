@@ -33,7 +33,7 @@ type Document = Mapping[str, Any]
 type Counts = Counter[tuple[str, UndoResult]]
 
 _PAGE = 200
-_ADVICE = "What was undone so far stays undone; repair the database, then run batch-synth undo again."
+_ADVICE = "What was undone so far stays undone; repair the database, then run `batch-synth undo` again."
 
 
 async def runs_named(store: "MongoStore", text: str) -> list[str]:

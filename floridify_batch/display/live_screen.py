@@ -94,7 +94,7 @@ def _progress(view: RunView, width: int, now: datetime) -> RenderableType:
     words = f"{count(totals.words - totals.open_words)} of {count(totals.words)}"
     since = "" if width < NARROW else " since the start" if view.watched else " this session"
     passed = "" if elapsed is None else f"{span(elapsed)}{since}"
-    wave = view.wave.partition(":")[0] if width < NARROW else view.wave
+    wave = view.wave if width >= NARROW else "" if view.awaits_storage else view.wave.partition(":")[0]
     bar = max(4, min(60, width - _NAME - 6 - _GAP - _BESIDE))
     table = Table.grid(padding=0)
     table.add_column(width=_NAME, style="dim", no_wrap=True)
@@ -123,7 +123,8 @@ def _answers(view: RunView) -> str:
     done = totals.answered + totals.failed_for_good + view.answers_in_flight
     if totals.expected is None:
         return count(done)
-    return f"{count(min(done, totals.expected))} of {requests_expected(totals)}"
+    rest = ", not all stored" if view.awaits_storage else ""
+    return f"{count(min(done, totals.expected))} of {requests_expected(totals)}{rest}"
 
 
 def _words_percent(view: RunView) -> int:

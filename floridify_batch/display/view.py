@@ -39,6 +39,7 @@ WORDS_SHOWN = 5
 _SHORTEST_MEAN = timedelta(seconds=10)
 """A shorter session has no words per minute: words of earlier sessions may just have been stored."""
 
+_ALL = 100
 _FINISHED = frozenset({"STORED", "DONE", "SPLIT", "LOST"})
 _IN_FLIGHT = "SUBMITTED"
 _COUNTED = (_IN_FLIGHT, "ANSWERED")
@@ -258,6 +259,13 @@ class RunView:
         return sum(each.done - each.failed for each in self.batches.values() if each.state in _COUNTED)
 
     @property
+    def awaits_storage(self) -> bool:
+        """Whether all expected answers are there, and the run is incomplete because some are not stored yet."""
+        totals = self.totals
+        done = totals.answered + totals.failed_for_good + self.answers_in_flight
+        return bool(totals.expected and self.answers_in_flight and done >= totals.expected and self.percent < _ALL)
+
+    @property
     def ended_requests(self) -> int:
         """Completed and failed requests, including those reported by the service and not yet collected."""
         return self.totals.answered + self.totals.failed_requests + sum(each.done for each in self.in_flight)
@@ -333,6 +341,13 @@ def verdict(view: RunView) -> str:
     if view.nothing_to_do:
         return "Nothing to do: every word was already complete"
     return "Complete, with failures" if view.totals.failed or view.totals.incomplete else "Complete"
+
+
+def progress_phrase(view: RunView) -> str:
+    """The progress of a run in one phrase."""
+    if view.awaits_storage:
+        return f"All answers received, {count(view.answers_in_flight)} not stored yet"
+    return f"{view.percent}% of answers done"
 
 
 def word_counts(totals: Totals) -> str:

@@ -22,14 +22,19 @@ def _ignore(_: int, __: int) -> None:
     pass
 
 
+class NothingToExport(UsageError):
+    """None of the selected words has an entry with a definition."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportTarget:
-    """The file to write: its format, and the title and the day that are in it."""
+    """The file to write: its format, the title and the day that are in it, and the delimiter of a csv."""
 
     path: Path
     format: Format
     title: str
     date: str
+    delimiter: str = ","
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ async def export_file(source: EntrySource, target: ExportTarget, progress: Progr
         raise UsageError(f"A file of the format {target.format} has one language; pass --language ({choices}).")
     result, done = ExportResult(), 0
     with _complete_only(path) as out:
-        writer = record.make_writer(out, Header(target.title, languages[0], target.date))
+        writer = record.make_writer(out, Header(target.title, languages[0], target.date, target.delimiter))
         async for looked_up, entries in source.pages():
             _write(writer, entries, result, record.lacks)
             done += looked_up
@@ -75,10 +80,10 @@ def _complete_only(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _check_entries(source: EntrySource, result: ExportResult) -> None:
-    """Raise `UsageError` where there was nothing to export."""
+    """Raise `NothingToExport` where no word has an entry with a definition."""
     if not result.entries:
         counts = f"{counted(source.absent, 'word')} not found, {source.undefined:,} without a definition"
-        raise UsageError(
+        raise NothingToExport(
             f"There is nothing to export from the database {source.store.name}: {counts}. No file was written."
         )
 

@@ -38,11 +38,15 @@ SUFFIXES: Mapping[str, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The facts about a whole dictionary: its title, its language and the day of its export."""
+    """The facts about a whole dictionary: its title, its language and the day of its export.
+
+    `delimiter`: that of the cells of a csv.
+    """
 
     title: str
     language: str
     date: str
+    delimiter: str = ","
 
 
 class Writer(Protocol):
@@ -95,7 +99,7 @@ _DMLEX_LACKS = (
 
 FORMATS: Mapping[Format, FormatRecord] = {
     Format.JSONL: FormatRecord("json_lines:JsonLines", b'{"id":"'),
-    Format.CSV: FormatRecord("table:Table", b"entry_id,sense_id,headword,", ("synonym_chooser",)),
+    Format.CSV: FormatRecord("table:Table", b"grammar_patterns", ("synonym_chooser",)),
     Format.TABFILE: FormatRecord("tabfile:Tabfile", b"##description\tExport of batch-synth"),
     Format.YOMITAN: FormatRecord("yomitan:Yomitan", b"Export of batch-synth", monolingual=True),
     Format.ANKI: FormatRecord("anki:Anki", b"Export of batch-synth"),
@@ -104,6 +108,8 @@ FORMATS: Mapping[Format, FormatRecord] = {
 }
 
 _HEAD, _TAIL = 400, 100
+
+_DELIMITERS: Mapping[str, str] = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
 def format_of(name: str | None, path: Path) -> Format:
@@ -116,6 +122,18 @@ def format_of(name: str | None, path: Path) -> Format:
         return Format(name.strip().lower())
     except ValueError:
         raise UsageError(f"Invalid --format {name!r}. Choose from {', '.join(Format)}.") from None
+
+
+def delimiter_of(name: str | None, target: Format) -> str:
+    """The delimiter of a csv, by its name or as it is; a comma unless one is named. Raises `UsageError`."""
+    if name is None:
+        return ","
+    if target is not Format.CSV:
+        raise UsageError("--delimiter applies to the format csv only.")
+    delimiter = _DELIMITERS.get(name.strip().lower(), name)
+    if delimiter not in _DELIMITERS.values():
+        raise UsageError(f"Invalid --delimiter {name!r}. Choose from {', '.join(_DELIMITERS)}.")
+    return delimiter
 
 
 def is_export(path: Path) -> bool:

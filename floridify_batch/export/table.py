@@ -32,9 +32,9 @@ def cell(text: str) -> str:
 class Table:
     """Writes the senses of entries as rows."""
 
-    def __init__(self, out: IO[bytes], _: Header) -> None:
+    def __init__(self, out: IO[bytes], header: Header) -> None:
         self._text = TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=False)
-        self._rows = csv.DictWriter(self._text, COLUMNS, lineterminator="\r\n")
+        self._rows = csv.DictWriter(self._text, COLUMNS, delimiter=header.delimiter, lineterminator="\r\n")
         self._rows.writeheader()
         self._long = 0
 

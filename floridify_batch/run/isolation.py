@@ -93,7 +93,7 @@ class Isolation:
         for number, error in self._chunks.items():
             record = self._run.ledger.chunk(number)
             if isinstance(error, DatabaseError) and record.state is ChunkState.ANSWERED:
-                yield f"To give up its refused answers: batch-synth resume --give-up {record.batch_id}."
+                yield f"`batch-synth resume --give-up {record.batch_id}` gives up its refused answers."
                 break
 
     def _left_words(self) -> Iterator[str]:

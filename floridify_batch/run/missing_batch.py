@@ -123,9 +123,8 @@ class MissingBatches:
         return ServiceError(
             f"The service does not return batches or answers that should exist: {batches}. Nothing was changed, and "
             "nothing is requested again. Check that the API key belongs to the project that created the batches, then "
-            f"resume. To store the results that the service still has: batch-synth recover --run {run}. To give a "
-            "batch up: batch-synth resume "
-            "--give-up BATCH"
+            f"resume. `batch-synth recover --run {run}` stores the results that the service still has; "
+            "`batch-synth resume --give-up BATCH` gives a batch up."
         )
 
     def _stated(self) -> Iterator[str]:

@@ -213,7 +213,7 @@ def edited_copies(words: Sequence[str]) -> str:
     more = f" and {len(words) - _SHOWN_WORDS:,} more" if len(words) > _SHOWN_WORDS else ""
     return (
         f"definitions of {', '.join(words[:_SHOWN_WORDS])}{more} that somebody has edited stay beside the new ones "
-        "that were written from them and others; compare both with batch-synth show."
+        "that were written from them and others; compare both with `batch-synth show`."
     )
 
 

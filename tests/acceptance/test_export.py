@@ -15,7 +15,10 @@ def test_from_a_run_to_dictionaries(make_shell: ShellFactory, quick: Sandbox) ->
     assert shell.run("run", "words.txt", "--yes", "--quiet").code == 0
     for _ in range(2):
         result = shell.run("export", "--out", "words.jsonl")
-        assert (result.code, result.out) == (0, "3 entries with 3 senses written to words.jsonl.\n")
+        assert (result.code, result.out) == (
+            0,
+            f"3 entries with 3 senses of the database {shell.database.name} written to words.jsonl.\n",
+        )
         assert "invented" in result.err
     lines = (shell.folder / "words.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["headword"] for line in lines] == words

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
+from floridify_batch.cli.export import export_entries
 from floridify_batch.cli.import_ import import_file
 from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError, UsageError
+from floridify_batch.export.entry_source import Selection
+from floridify_batch.export.file import ExportTarget, NothingToExport
+from floridify_batch.export.format import Format
 from floridify_batch.words.article import ImportFilter
 from floridify_batch.words.dictionary_file import opened_dictionary
 from tests.acceptance.command import until
@@ -363,7 +368,19 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
     await show_word("recieve", place)
     assert "add --language fr" in capsys.readouterr().err
     await show_word("zzzzz", place)
-    assert capsys.readouterr().err == "No entry for 'zzzzz' in language en.\n"
+    assert capsys.readouterr().err == f"No entry for 'zzzzz' in language en in the database {database.name}.\n"
+
+
+async def test_a_word_of_the_sandbox(place: Place, database: Found, capsys: Captured, tmp_path: Path) -> None:
+    """Where a word is missing, and the sandbox's counterpart of the database has words, `show` and `export` name it."""
+    add_word(database, "bank")
+    own = replace(place, database=database.name.removesuffix("_sandbox"))
+    assert own.database != database.name
+    assert await show_word("bank", own) == 1
+    assert f"add --database {database.name}." in capsys.readouterr().err
+    target = ExportTarget(tmp_path / "words.csv", Format.CSV, "words", "2026-11-20")
+    with pytest.raises(NothingToExport, match=f"from the database {own.database}: .* add --database {database.name}"):
+        await export_entries(own, Selection(["bank"], "en"), target)
 
 
 async def test_case_and_diacritics_are_folded(place: Place, database: Found, capsys: Captured) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from floridify_batch.cli.check import words_of_run
 from floridify_batch.cli.checkpoint_policy import is_replaced, refuse_to_pay_twice, report_finished
 from floridify_batch.cli.main import app
 from floridify_batch.cli.undo import checkpoint_of_run, mark_undone
-from floridify_batch.errors import CheckpointError
+from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.ledgers import record, run_info
 
 
@@ -94,6 +96,19 @@ def test_the_run_of_an_id_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert loaded.undone
 
 
+def test_words_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` without words takes those of the only run here; without a run, it says what to pass."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="pass the words to check, or --all"):
+        words_of_run(None)
+    checkpoint = Checkpoint(Path("words.checkpoint.json"))
+    checkpoint.create_folder()
+    words = ["bank", "café"]
+    write_normalised(words, checkpoint.words_path)
+    checkpoint.save(Ledger(start_time=1.0, run=run_info(list_digest=digest_of(words))))
+    assert [*words_of_run(None)] == [*words_of_run(checkpoint.path)] == words
+
+
 @pytest.mark.parametrize(
     ("ledger", "says", "never"),
     [
@@ -104,7 +119,12 @@ def test_the_run_of_an_id_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "100%",
             id="incomplete",
         ),
-        pytest.param(ended(undone=True), "Undone: the values that the run", "100%", id="undone"),
+        pytest.param(
+            ended(undone=True),
+            "Undone; before: 4 of 4 words processed, 0 incomplete, 0 failed; cost",
+            "100%",
+            id="undone",
+        ),
     ],
 )
 def test_how_a_run_ended(tmp_path: Path, ledger: Ledger, says: str, never: str) -> None:
@@ -121,6 +141,8 @@ def test_how_a_run_ended(tmp_path: Path, ledger: Ledger, says: str, never: str) 
             shown = " ".join(result.stdout.split())
             assert says in shown
             assert never not in shown
+            for suggestion in shown.split("batch-synth ")[1:]:  # it ends the text, so that it can be copied
+                assert suggestion.endswith((str(checkpoint.path), "--retry-failed"))
 
 
 def test_the_settings_of_a_run(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from floridify_batch.cli.clean import remains_of
 from floridify_batch.cli.main import app
+from floridify_batch.cli.undo import mark_undone
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from tests.ledgers import record, run_info
@@ -41,6 +42,22 @@ def test_a_finished_run_is_removed_whole(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "Removed 1 finished run (0.2 MB)." in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["words.report.html", "words.txt"]
+
+
+def test_an_undone_run_is_not_called_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An undone run is listed as such; of the other, the database is named in which its entries stay."""
+    monkeypatch.chdir(tmp_path)
+    saved(Path("a.checkpoint.json"), record(1, S.DONE, answered=8))
+    checkpoint = saved(Path("b.checkpoint.json"), record(1, S.DONE, answered=8))
+    mark_undone(checkpoint)
+    shown = " ".join(CliRunner().invoke(app, ["clean"]).stdout.split())
+    assert shown.count(" finished ") == 2  # one row of the table, and the sentence
+    assert "1 finished run and 1 undone run" in shown
+    result = CliRunner().invoke(app, ["clean", "a.checkpoint.json", "--yes"])
+    database = run_info().settings.database
+    assert f"The entries stay in the database {database}" in " ".join(result.stdout.split())
+    result = CliRunner().invoke(app, ["clean", "--yes"])
+    assert "The database is not changed." in result.stdout
 
 
 def test_a_run_with_words_to_retry_is_removed_only_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

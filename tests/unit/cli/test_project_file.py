@@ -42,6 +42,20 @@ def test_options_and_environment_win(words: Path) -> None:
     assert settings["batch-size"] == ("as many as fit", "default")
 
 
+def test_settings_that_follow_from_others(words: Path) -> None:
+    """The database is that of the address, or the sandbox's counterpart; a sandbox has its own service and no key."""
+    own = shown(words, MONGODB_URL="mongodb://host/dict", OPENAI_BASE_URL="https://example.org/v1")
+    assert own["database"] == ("dict", "mongo-url")
+    assert own["base-url"] == ("https://example.org/v1", "environment: OPENAI_BASE_URL")
+    assert "API key" in own
+    sandbox = shown(words, "--sandbox", MONGODB_URL="mongodb://host/dict", OPENAI_BASE_URL="https://example.org/v1")
+    assert sandbox["database"] == ("dict_sandbox", "--sandbox")
+    assert sandbox["base-url"] == ("the sandbox's", "--sandbox")
+    assert sandbox["poll-interval"] == ("1", "--sandbox")
+    assert "API key" not in sandbox
+    assert shown(words, "--sandbox", "--poll-interval", "5")["poll-interval"] == ("5.0", "option")
+
+
 def test_every_kind_of_setting(words: Path) -> None:
     """Lists, tables and numbers become options; folders start at the file; pyproject.toml has a table of its own."""
     write(

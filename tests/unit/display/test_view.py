@@ -1,19 +1,24 @@
 """The fold of events into what is shown of a run, and the wording of its figures."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from rich.console import Console
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.costs.usage import Usage
+from floridify_batch.display.live_screen import render
 from floridify_batch.display.view import (
     FINISHED_SHOWN,
     WORDS_SHOWN,
     RunView,
     Work,
+    progress_phrase,
     verdict,
 )
 from floridify_batch.formatting import brief, dollar_column, dollars, expiry, megabytes, percent, span, stamp
@@ -330,6 +335,23 @@ def test_durations_are_readable(seconds: int, long: str, short: str) -> None:
     """A duration has two units, or one in the short form."""
     assert span(timedelta(seconds=seconds)) == long
     assert brief(timedelta(seconds=seconds)) == short
+
+
+def test_answers_that_are_not_stored_yet() -> None:
+    """When all answers are there and some are not stored, the progress says so, instead of 99 % of the answers."""
+    totals = Totals(words=2, requests=10, answered=4, expected=10)
+    view = RunView().apply(RunStarted("run-1", "gpt-5-mini", "batch", False, totals), NOON)
+    view = view.apply(ChunkMoved(2, "SUBMITTED", 2, 6, 100, "batch_b"), NOON)
+    assert (view.percent, progress_phrase(view)) == (40, "40% of answers done")
+    view = view.apply(BatchPolled(2, "batch_b", "completed", 6, 6, 0, NOON, None), NOON)
+    assert (view.percent, view.awaits_storage) == (99, True)
+    assert progress_phrase(view) == "All answers received, 6 not stored yet"
+    out = StringIO()
+    Console(width=60, file=out).print(render(view, 60, NOON, 24))
+    assert "10 of 10, not all stored" in out.getvalue()
+    view = view.apply(Progressed(replace(totals, answered=10, processed=2)), NOON)
+    view = view.apply(ChunkMoved(2, "STORED", 2, 6, 100, "batch_b"), NOON)
+    assert (view.percent, progress_phrase(view)) == (100, "100% of answers done")
 
 
 @given(st.lists(st.decimals(0, 20, places=6), min_size=1, max_size=9))

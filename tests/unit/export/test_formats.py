@@ -18,7 +18,7 @@ import pytest
 from floridify_batch.errors import UsageError
 from floridify_batch.export.dmlex_xml import NAMESPACE
 from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Item, Origin, Phrase, Pronunciation, Sense
-from floridify_batch.export.format import FORMATS, Format, Header
+from floridify_batch.export.format import FORMATS, Format, Header, delimiter_of, is_export
 
 HOSTILE = 'a<b> & "c"\'\td\ne\\n | =1+1 ]]> \U0001f600 é'
 """Text with the special characters of all formats."""
@@ -106,6 +106,23 @@ def test_table() -> None:
     assert rows[0]["synonyms"] == "shore; =cmd()"
     assert rows[0]["models"] == "gpt-5.4-nano"
     assert notes == []
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("semicolon", ";"), ("tab", "\t"), (",", ","), (None, ",")])
+def test_delimiters(tmp_path: Path, name: str | None, delimiter: str) -> None:
+    """CSV has the chosen delimiter, gives every character back, and is recognised as an export."""
+    out = BytesIO()
+    writer = FORMATS[Format.CSV].make_writer(out, Header("", "en", "", delimiter_of(name, Format.CSV)))
+    writer.write(an_entry())
+    writer.finish()
+    text = out.getvalue().decode("utf-8-sig")
+    (tmp_path / "words.csv").write_bytes(out.getvalue())
+    assert is_export(tmp_path / "words.csv")
+    rows = list(csv.DictReader(StringIO(text, newline=""), delimiter=delimiter))
+    assert (rows[0]["definition"], rows[0]["synonyms"]) == (HOSTILE, "shore; =cmd()")
+    for wrong, target in (("pipe", Format.CSV), ("tab", Format.JSONL)):
+        with pytest.raises(UsageError, match="--delimiter"):
+            delimiter_of(wrong, target)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-ness", "@SUM(A1)"])
