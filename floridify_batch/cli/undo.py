@@ -111,7 +111,7 @@ async def undo_run(
     async with opened(place, say) as store:
         undoing = Undo(store, await _the_run(store, run, place), utc_now())
         counts = await undoing.count()
-        removed = sum(number for (_, result), number in counts.items() if result == "removed")
+        removed = _removed(counts)
         if counts:
             Console(highlight=False).print(undo_table(counts))
         for line in _lines(counts):
@@ -124,10 +124,17 @@ async def undo_run(
             return ExitCode.STOPPED
         await store.check_writable()
         async with store.locked(f"undo {uuid4().hex}"):
-            await undoing.write()
+            results = await undoing.write()
         undone()
-    say(f"{counted(removed, 'value')} removed from {place}.")
+    stayed = removed - _removed(results)
+    if stayed > 0:
+        say(f"{counted(stayed, 'value')} edited meanwhile: kept.")
+    say(f"{counted(_removed(results), 'value')} removed from {place}.")
     return ExitCode.SUCCESS
+
+
+def _removed(counts: "Counts") -> int:
+    return sum(number for (_, result), number in counts.items() if result == "removed")
 
 
 _REASONS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from floridify_batch.components.change import Collection, Writes, value_digest
 from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
 from floridify_batch.database.removal import RELATIONS, any_spelling, looked_up
-from floridify_batch.database.trace import MARK, Trace, UndoResult, trace_of
+from floridify_batch.database.trace import EMPTIED, ENTRIES, MARK, WORDS, Trace, UndoResult, trace_of
 from floridify_batch.database.word_documents import (
     Stored,
     WordDocuments,
@@ -59,16 +59,20 @@ class Undo:
                 counts += trace.counts
         return counts
 
-    async def write(self) -> None:
-        """Undo the run. Idempotent."""
+    async def write(self) -> Counts:
+        """Undo the run, and count the results; values that are edited at that moment stay. Idempotent."""
         await self._store.ensure((*looked_up(self._store.layout), *_listings(self._store)))
+        counts: Counts = Counter()
         for page in batched(await self._words(), _PAGE):
-            await self._clear(await self._traces(page))
+            traces = await self._traces(page)
+            await self._clear(traces)
             attempted = await self._remove(await self._traces(page))
             if any(attempted.values()):
                 await self._relist(await word_documents(self._store, page), attempted)
             await self._delete_entries(await self._traces(page))
             await self._unstamp(await self._traces(page))
+            counts += await self._results(page, traces)
+        return counts
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,6 +88,27 @@ class Undo:
         await read_citations(self._store, found)
         return [trace_of(each, self._stamps) for each in found]
 
+    async def _results(self, page: Sequence[DocId], before: Sequence[Trace]) -> Counts:
+        """The counts of a page's traces, in which what stayed against them counts as edited."""
+        documents = await word_documents(self._store, page)
+        stay = {stored.id for word in documents for stored in word.entries} | {word.id for word in documents}
+        entries = [EMPTIED if (EMPTIED, UndoResult.REMOVED) in each.counts else ENTRIES for each in before]
+        kept = Counter(
+            name
+            for name, trace in zip(entries, before, strict=True)
+            for stored in trace.removed
+            if stored.collection in ENTRY_COLLECTIONS and stored.id in stay
+        )
+        kept[WORDS] = sum(each.word_removed and doc_id(each.word["_id"]) in stay for each in before)
+        counts = sum((each.counts for each in before), Counter[tuple[str, UndoResult]]())
+        after = sum((each.counts for each in await self._traces(page)), Counter[tuple[str, UndoResult]]())
+        for (name, _), number in (after - counts).items():
+            kept[name] += number
+        for name, number in kept.items():
+            counts[name, UndoResult.REMOVED] -= number
+            counts[name, UndoResult.EDITED] += number
+        return +counts
+
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _clear(self, traces: Sequence[Trace]) -> None:
@@ -97,11 +122,12 @@ class Undo:
         changes: dict[str, list[UpdateOne]] = {}
         for stored, values in (each for trace in traces for each in trace.rewrites):
             digests = stored.document.get(DIGESTS) or {}
-            new = {f"{DIGESTS}.{name}": value_digest(value) for name, value in values.items()}
-            if all(digests.get(name) == value_digest(value) for name, value in values.items()):
-                continue
-            change = {"$set": {**values, **new, "updated_at": self._now}, "$inc": {"version": 1}}
-            changes.setdefault(stored.collection, []).append(UpdateOne(as_read(stored, values), change))
+            for name, value in values.items():  # one by one: an edit of one value is no reason for the others to stay
+                if digests.get(name) == value_digest(value):
+                    continue
+                new = {name: value, f"{DIGESTS}.{name}": value_digest(value), "updated_at": self._now}
+                change = UpdateOne(as_read(stored, (name,)), {"$set": new, "$inc": {"version": 1}})
+                changes.setdefault(stored.collection, []).append(change)
         for collection, operations in changes.items():
             await self._store.bulk(collection, operations, _ADVICE)
 

@@ -407,3 +407,37 @@ async def test_immediate_answers(workspace: Workspace, store: MongoStore) -> Non
     requests = [each.ledger.totals().requests for each in (first, again)]
     assert requests[1] == requests[0] - 1  # the definitions of the unknown word exist by now
     assert {fate for _, fate in await undo(store, again.run)} == {UndoResult.REMOVED}
+
+
+async def test_an_edit_during_the_undo(workspace: Workspace, store: MongoStore) -> None:
+    """A value that somebody edits after the count, or between two writes of the undo, stays and is counted as kept."""
+    database = workspace.database
+    words(database)
+    result = await workspace.run(["bank", "shore", "unheard"], components="cefr_level,examples,etymology,facts")
+    await store.check()
+    undoing = Undo(store, result.run, NOW)
+    before = await undoing.count()
+    mine = {each["_id"]: other_than(each["cefr_level"]) for each in owned(database)[:2]}
+    fact = ((database.dictionary_entries.find_one({"fact_ids": {"$ne": []}}) or {})["fact_ids"])[0]
+    steps = 0
+
+    def edit(_: str) -> None:
+        nonlocal steps
+        steps += 1
+        for moment, (sense, level) in enumerate(mine.items()):
+            if steps == moment + 1:
+                database.definitions.update_one({"_id": sense}, {"$set": {"cefr_level": level}})
+        if steps == 3:
+            database.facts.update_one({"_id": fact}, {"$set": {"content": "Mine."}})
+
+    first, level = next(iter(mine.items()))
+    database.definitions.update_one({"_id": first}, {"$set": {"cefr_level": level}})
+    store.on_write = edit
+    counts = await undoing.write()
+    stay = database.definitions.count_documents({"$or": [{"_id": each, "cefr_level": mine[each]} for each in mine]})
+    entries = database.dictionary_entries.count_documents({"provider": "synthesis"})
+    assert (stay, counts["cefr_level", UndoResult.EDITED]) == (2, 2)
+    assert before[ENTRIES, UndoResult.REMOVED] - counts[ENTRIES, UndoResult.REMOVED] == entries > 0
+    assert before.total() == counts.total()
+    named = [each for definition in owned(database) for each in definition["example_ids"]]
+    assert database.examples.count_documents({"_id": {"$in": named}}) == len(named)
