@@ -75,6 +75,7 @@ def plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
         submission=record.submission + 1,
         batch_id=None,
         created_at=None,
+        finished=0,
         former_batches=(*record.former_batches, *filter(None, [record.batch_id])),
     )
 

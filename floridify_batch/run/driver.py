@@ -301,6 +301,7 @@ class Driver:
             return
         if job is None:
             return
+        job = self._denials.reconciled(record, job)
         self._denials.note_found(record.batch_id or "")
         self._run.observer.notify(polled(record, job))
         self._notice_status(job)
@@ -345,6 +346,7 @@ class Driver:
             return True
         except ServiceError as error:
             self._note_denial(record, error)
+            self._denials.note_end(record, job)
             return False
         if after is None:
             return False

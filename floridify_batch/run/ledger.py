@@ -100,11 +100,11 @@ class ChunkRecord(BaseModel):
     refused every request of the chunk for its form. `shared`: the requests in packs that have no line of their own.
     `queue_was_empty`: none of our batches was in flight when it was submitted, so that it alone exceeds a full queue.
     `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
-    `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
-    which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own
-    figure for the batch, if it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without
-    a line in the answer files. `former_batches`: batches of earlier submissions, which found the queue full and had the
-    same input file. `preflight`: its requests were answered at once, at the standard price, before the first batch.
+    `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints)
+    and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own figure for the batch, if
+    it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without a line in the answer
+    files. `former_batches`: those that found the queue full and had the same input file. `finished`: the number of its
+    requests with answers that the service denies. `preflight`: answered at once, at the standard price.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -141,6 +141,7 @@ class ChunkRecord(BaseModel):
     cost: Dollars | None = Decimal(0)
     former_batches: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    finished: int = 0
 
     @property
     def lines(self) -> int:

@@ -7,7 +7,7 @@ batch is a denial as well. An outage of the service is none: the run waits for i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch, concerns_one_batch
 from floridify_batch.providers.batch_identity import is_polled_as
@@ -17,7 +17,7 @@ from floridify_batch.retry import MISSING_BATCH, UNSEEN_PATIENCE
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkRecord
 from floridify_batch.run.state import Run
-from floridify_batch.run.submission import submission_of
+from floridify_batch.run.submission import note_duplicates, submission_of
 
 
 async def polled_batch(run: Run, record: ChunkRecord) -> BatchJob:
@@ -31,18 +31,39 @@ async def polled_batch(run: Run, record: ChunkRecord) -> BatchJob:
 
 
 async def adopt_renamed(run: Run, record: ChunkRecord) -> str | None:
-    """Adopt the id under which the list shows the batch of a chunk, if it is another one than that of its creation."""
-    found = (await run.batches.find(submission_of(run, record))).job
-    if found is None or found.id == record.batch_id:
-        return None
-    run.observer.notify(
-        Notice(
-            f"Batch {record.number}: the service lists the batch as {found.id}, not as {record.batch_id}, the id that "
-            "it stated at the creation. It is polled by that id."
+    """Adopt the id under which the list shows the batch of a chunk, if it is another one than that of its creation.
+
+    Further batches of the chunk are duplicates, which the search has cancelled.
+    """
+    found = await run.batches.find(submission_of(run, record))
+    renamed = found.job.id if found.job is not None and found.job.id != record.batch_id else None
+    if renamed is not None:
+        run.observer.notify(
+            Notice(
+                f"Batch {record.number}: the service lists the batch as {renamed}, not as {record.batch_id}, the id "
+                "that it stated at the creation. It is polled by that id."
+            )
         )
+        run.record(record, batch_id=renamed)
+    note_duplicates(run, run.ledger.chunk(record.number), found.duplicates)
+    return renamed
+
+
+def reconciled(job: BatchJob, earlier: BatchJob | None) -> BatchJob:
+    """Return the state of a batch with what an earlier poll stated, where it has ended without any of its answers.
+
+    A batch that was completed, or had finished requests, has answers, which are billed. Counts of a batch in progress
+    are estimates at some services: those of its end replace them.
+    """
+    if earlier is None or not job.terminal or job.has_answers:
+        return job
+    if not earlier.terminal:
+        stands = job.total or job.status == "failed"
+        return job if stands else replace(job, total=earlier.total, done=earlier.done, failed=earlier.failed)
+    counted = max(job, earlier, key=lambda each: each.done + each.failed)
+    return replace(
+        earlier, usage=earlier.usage or job.usage, total=counted.total, done=counted.done, failed=counted.failed
     )
-    run.record(record, batch_id=found.id)
-    return found.id
 
 
 def is_denial(error: ServiceError) -> bool:
@@ -70,11 +91,26 @@ class MissingBatches:
         self._run = run
         self._denied: dict[int, _MissingBatch] = {}
         self._seen: set[str] = set()
+        self._stated: dict[str, BatchJob] = {}
         self.waits = True
 
     def note_found(self, batch_id: str) -> None:
         """Record that the service has returned a batch to this session."""
         self._seen.add(batch_id)
+
+    def reconciled(self, record: ChunkRecord, job: BatchJob) -> BatchJob:
+        """Return the state of a chunk's batch, with what an earlier poll, maybe of another session, stated."""
+        recorded = replace(job, status="completed", done=record.finished, failed=0) if record.finished else None
+        job = reconciled(job, self._stated.get(job.id, recorded))
+        if job.terminal or job.done + job.failed:
+            self._stated[job.id] = job
+        return job
+
+    def note_end(self, record: ChunkRecord, job: BatchJob) -> None:
+        """Record for later sessions that a batch has answers, which are denied."""
+        finished = job.done + job.failed or (record.lines if job.status == "completed" else 0)
+        if finished > record.finished:
+            self._run.record(record, finished=finished)
 
     def clear(self, record: ChunkRecord) -> None:
         """Clear the denials of a chunk's batch."""
@@ -119,7 +155,7 @@ class MissingBatches:
     def error(self) -> ServiceError:
         """Return the error of a run in which only denied batches remain."""
         run = self._run.ledger.run.id
-        batches = "; ".join(self._stated())
+        batches = "; ".join(self._reasons())
         return ServiceError(
             f"The service does not return batches or answers that should exist: {batches}. Nothing was changed, and "
             "nothing is requested again. Check that the API key belongs to the project that created the batches, then "
@@ -127,7 +163,7 @@ class MissingBatches:
             "`batch-synth resume --give-up BATCH` gives a batch up."
         )
 
-    def _stated(self) -> Iterator[str]:
+    def _reasons(self) -> Iterator[str]:
         for number, denial in self._denied.items():
             yield f"batch {self._run.ledger.chunk(number).batch_id}: {denial.reason.rstrip('.')}"
 

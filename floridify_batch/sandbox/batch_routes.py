@@ -33,6 +33,7 @@ _FOREIGN: tuple[Any, ...] = (
     {"id": "batch_foreign_2", "status": "completed", "created_at": "2026-11-01T00:00:00Z", "request_counts": []},
 )
 """Batches of another client, in forms that no documentation describes."""
+_NO_FILES: Mapping[str, Any] = {"output_file_id": None, "error_file_id": None}
 _WINDOW = "24h"
 _ORDER = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})
 _PAIRS, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512
@@ -47,6 +48,8 @@ async def create(request: Request) -> Response:
     _check_order(service, order)
     if service.spend("create_429"):
         raise service.too_many_requests()
+    if service.spend("create_error"):
+        return JSONResponse(by_status(429).body())
     if service.spend("create_400"):
         raise by_status(400)
     if service.spend("queue_full"):
@@ -101,12 +104,24 @@ async def retrieve(request: Request) -> Response:
             raise by_status(status)
     if service.spend("poll_page"):
         return HTMLResponse(PAGE)
+    if service.spend("poll_error"):
+        return JSONResponse(by_status(429).body())
     shown = public(service, record)
     if service.spend("unknown_status"):
         shown["status"] = "paused_for_review"
     if record.status == "completed" and service.spend("no_files"):
-        shown |= {"output_file_id": None, "error_file_id": None}
+        shown |= _NO_FILES
+    elif record.status == "completed" and service.has("end_lost"):
+        shown |= _lost_end(service, record)
     return JSONResponse(shown)
+
+
+def _lost_end(service: Service, record: BatchRecord) -> Mapping[str, Any]:
+    """Return what a service that has lost the end of a batch states instead."""
+    if record.id not in service.lost_ends:
+        service.lost_ends.add(record.id)
+        return _NO_FILES
+    return {**_NO_FILES, "status": "expired", "request_counts": None} if service.spend("end_lost") else {}
 
 
 async def cancel(request: Request) -> Response:

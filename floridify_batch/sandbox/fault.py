@@ -110,9 +110,14 @@ KINDS = (
     Kind("poll_denied", Value.COUNT, "the first N polls return 404"),
     Kind("content_denied", Value.COUNT, "the first N downloads return 404"),
     Kind("no_files", Value.COUNT, "the first N polls of a completed batch name no answer files"),
+    Kind(
+        "end_lost", Value.COUNT, "the first poll of a completed batch names no files; the next N are expired, uncounted"
+    ),
     Kind("content_short", Value.COUNT, "the first N downloads lack their last lines"),
     Kind("body_text", Value.LINES, "the body of these answers is a JSON string"),
     Kind("poll_page", Value.COUNT, "the first N polls return an HTML page with status 200"),
+    Kind("poll_error", Value.COUNT, "the first N polls return a rate limit as an error object with status 200"),
+    Kind("create_error", Value.COUNT, "the first N creations create nothing, and return such an error"),
     Kind("no_counts", Value.FLAG, "batches have no request_counts"),
     Kind("indented", Value.FLAG, "the objects of answer files are indented over several lines"),
     Kind("windows_lines", Value.FLAG, "answer files begin with a byte order mark and have CRLF line ends"),

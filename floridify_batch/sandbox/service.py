@@ -39,6 +39,7 @@ class Service:
         self.first_chat: dict[str, Any] = {}
         self._second, self._in_second = 0, 0
         self.polls: Counter[str] = Counter()
+        self.lost_ends: set[str] = set()
         self._spent: Counter[str] = Counter()
 
     @property

@@ -90,7 +90,10 @@ ODD_MENU: Sequence[Make] = (
     *(partial(_flag, name) for name in _ODD),
     *(
         _times(name, 2)
-        for name in ("unknown_status", "poll_page", "poll_denied", "content_denied", "no_files", "content_short")
+        for name in (
+            *("unknown_status", "poll_page", "poll_denied", "content_denied", "no_files", "content_short"),
+            *("create_error", "poll_error"),
+        )
     ),
     _times("queue_full", 1),
     _share("body_text", 1),

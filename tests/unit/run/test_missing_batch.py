@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import override
+from typing import Any, override
 
 import pytest
 
@@ -14,6 +14,8 @@ from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkState
+from floridify_batch.run.missing_batch import reconciled
+from floridify_batch.timing import utc_now
 from tests.fakes import MemoryStore, Recorder, Scenario, Service
 
 WORDS = ["bank", "tree"]
@@ -186,6 +188,126 @@ async def test_another_batch_in_every_reply(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="returned batch batch_1"):
         await Driver(run).process()
     assert (run.ledger.chunk(2).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["bank"])
+
+
+class Forgetting(Service):
+    """A service whose first batch, once it has ended, is reported for a number of polls as these ends in turn."""
+
+    def __init__(self, *reports: dict[str, Any], polls: float) -> None:
+        super().__init__()
+        self.reports, self.polls = list(reports), polls
+
+    @override
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        job = await super().retrieve(batch_id)
+        if batch_id != "batch_1" or self.polls <= 0:
+            return job
+        self.polls -= 1
+        report = self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
+        return replace(job, output_file_id=None, error_file_id=None, **report)
+
+
+_UNCOUNTED: dict[str, Any] = {"total": 0, "done": 0}
+_GONE: dict[str, Any] = {"status": "expired", **_UNCOUNTED}
+
+
+@pytest.mark.parametrize(
+    "first", [{"status": "completed"}, {"status": "completed", **_UNCOUNTED}, {"status": "in_progress"}]
+)
+@pytest.mark.parametrize("later", [_GONE, {"status": "cancelled", **_UNCOUNTED}])
+async def test_an_end_that_is_forgotten(tmp_path: Path, first: dict[str, Any], later: dict[str, Any]) -> None:
+    """A batch that was completed, or had finished requests, and is then reported as expired or cancelled without files
+    is polled further: its answers are stored when they are there, and none is requested again.
+    """
+    service = Forgetting(first, later, polls=4)
+    run = new_scenario(tmp_path, service).run()
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(service.answered.values()) == {1}
+
+
+async def test_an_end_that_stays_forgotten(tmp_path: Path) -> None:
+    """Answers that a service had counted and no longer has stop the run after ten minutes, with its state unchanged."""
+    run = new_scenario(tmp_path, Forgetting({"status": "completed"}, _GONE, polls=float("inf"))).run()
+    with pytest.raises(ServiceError, match=r"batch batch_1.*--give-up BATCH"):
+        await Driver(run).process()
+    assert (run.ledger.chunk(1).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["tree"])
+
+
+async def test_an_end_that_another_session_saw(tmp_path: Path) -> None:
+    """The next session knows that a batch has answers, of which the service then states nothing."""
+    service = Forgetting({"status": "completed"}, _GONE, polls=3)
+    stage = new_scenario(tmp_path, service)
+    assert await Driver(stage.run()).process(wait=False) is StopReason.IN_FLIGHT
+    for _ in range(3):
+        with pytest.raises(ServiceError, match="batch_1"):
+            await Driver(stage.run()).process(wait=False)
+    run = stage.run()
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(service.answered.values()) == {1}
+
+
+class LosingFiles(Denying):
+    """A service that denies the files of its first batch, and then no longer names them."""
+
+    @override
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        job = await super().retrieve(batch_id)
+        was_denied = batch_id == "batch_1" and self.downloads_left < 2
+        return replace(job, status="cancelled", output_file_id=None, total=0, done=0) if was_denied else job
+
+
+async def test_file_ids_that_vanish(tmp_path: Path) -> None:
+    """The ids of answer files that an earlier poll named are used when the service no longer names them."""
+    service = LosingFiles(downloads=2)
+    run = new_scenario(tmp_path, service).run()
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(service.answered.values()) == {1}
+
+
+def test_an_end_without_answers() -> None:
+    """A batch that ends without answers, and never had any, stands as it is; so do files and counts of the end."""
+    running = BatchJob("batch_1", "in_progress", None, utc_now(), total=4, done=2)
+    ended = replace(running, status="expired", done=0)
+    assert reconciled(ended, None) is ended
+    assert reconciled(ended, running) is ended
+    assert reconciled(replace(running, status="cancelling"), running).done == 2
+    uncounted = replace(ended, total=0)
+    assert reconciled(uncounted, replace(running, done=0)).done == 0
+    assert (counted := reconciled(uncounted, running)).done == 2
+    assert counted.status == "expired"
+    failed = replace(uncounted, status="failed")
+    assert reconciled(failed, running) is failed
+    named = replace(uncounted, output_file_id="file-1")
+    assert reconciled(named, replace(running, status="completed", output_file_id="file-2")) is named
+
+
+class Doubling(Service):
+    """A gateway that states ids of its own at creations, which no poll knows, and creates the first batch twice."""
+
+    @override
+    async def create(self, submission: Submission) -> BatchJob:
+        job = await super().create(submission)
+        if job.id == "batch_1":
+            await super().create(submission)
+            return replace(job, id="gateway-1")
+        return job
+
+
+async def test_a_renamed_batch_with_a_duplicate(tmp_path: Path) -> None:
+    """A batch that is adopted under another id is collected by it; a duplicate that is found then is reported, and its
+    cost stays on the bill.
+    """
+    service, recorder = Doubling(), Recorder()
+    run = new_scenario(tmp_path, service).run(recorder=recorder)
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert (run.ledger.chunk(1).batch_id, service.cancelled) == ("batch_1", ["batch_2"])
+    assert [(each.batch_id, each.status) for each in run.ledger.chunk(1).duplicates] == [("batch_2", "cancelled")]
+    notices = [each.text for each in recorder.of(Notice)]
+    assert sum("lists the batch as batch_1, not as gateway-1" in text for text in notices) == 1
+    assert sum("batch_2 is a duplicate of batch_1" in text for text in notices) == 1
 
 
 class Refusing(Service):
