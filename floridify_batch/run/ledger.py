@@ -9,8 +9,8 @@ happened before a crash:
     ANSWERED    both answer files are on this machine's disk
     STORED      every answer is in the database, every failure in `failures.jsonl`
     DONE        each of its words is in a later chunk, processed, incomplete or failed
-    SPLIT       nothing was answered, and its words are planned again in other chunks: too large for the account's
-                token limit, not sent and above the present `--max-cost`, or of another form than the run's
+    SPLIT       nothing was answered, and its words are planned again: the chunk exceeded the account's token limit or,
+                unsent, the present `--max-cost`, or had another form than the run's
     LOST        the service no longer has the batch or its files: its requests fail and are not retried automatically
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
@@ -98,12 +98,12 @@ class ChunkRecord(BaseModel):
 
     `form`: the form of its requests, if it is not the run's present one. `refused`: the service's message, if it
     refused every request of the chunk for its form. `shared`: the requests in packs that have no line of their own.
-    `queue_was_empty`: none of our batches was in flight when it was submitted, so that it alone exceeds a full queue.
+    `queue_was_empty`: none of our batches was in flight at its submission, so that it alone exceeds a full queue.
     `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
     `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints)
-    and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own figure for the batch, if
-    it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without a line in the answer
-    files. `former_batches`: those that found the queue full and had the same input file. `finished`: the number of its
+    and `unmetered` without, so that its cost is unknown; `service_usage`: the service's own figure, if stated.
+    `unanswered_reason` and `unanswered_detail`: the failure of requests without a line in the answer files.
+    `former_batches`: those that found the queue full and had the same input file. `finished`: the number of its
     requests with answers that the service denies. `preflight`: answered at once, at the standard price.
     """
 
