@@ -96,15 +96,14 @@ class Duplicate(BaseModel):
 class ChunkRecord(BaseModel):
     """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
-    `form`: the form of its requests, if it is not the run's present one. `refused`: the service's message, if it
-    refused every request of the chunk for its form. `shared`: the requests in packs that have no line of their own.
-    `queue_was_empty`: none of our batches was in flight at its submission, so that it alone exceeds a full queue.
-    `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
-    `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints)
-    and `unmetered` without, so that its cost is unknown; `service_usage`: the service's own figure, if stated.
-    `unanswered_reason` and `unanswered_detail`: the failure of requests without a line in the answer files.
-    `former_batches`: those that found the queue full and had the same input file. `finished`: the number of its
-    requests with answers that the service denies. `preflight`: answered at once, at the standard price.
+    `form`: that of its requests, if not the run's. `refused`: the service's message, if it refused every request of the
+    chunk for its form. `shared`: the requests in packs without a line. `queue_was_empty`: none of our batches was in
+    flight at its submission, so that it alone fills the queue. `creation_in_doubt`: it was created again after an
+    ambiguous reply, so another batch of its label may appear. `usage` is the sum over its answers, of which `billed`
+    came with usage, usable or not (None in older checkpoints) and `unmetered` without, so that its cost is unknown;
+    `service_usage`: the service's own figure, if stated. `unanswered_reason` and `unanswered_detail`: the failure of
+    requests without a line in the answer files. `former_batches`: those that found the queue full and had the same
+    input file. `finished`: requests with denied answers. `preflight`: answered at once, at the standard price.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
