@@ -31,6 +31,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from floridify_batch.components.prompt_echo import FIELD_NAMES
+
 
 def clip(length: int) -> BeforeValidator:
     """Clip a text or a list to its first `length` characters or items."""
@@ -77,13 +79,26 @@ def clean_text(value: str) -> str:
     return "".join(each for each in kept if unicodedata.category(each) not in _JUNK).strip()[:MAX_TEXT]
 
 
-def _text(value: str) -> str:
+def _any_text(value: str) -> str:
     text = clean_text(value)
     if not text:
         raise ValueError("the text is empty")
+    if text in FIELD_NAMES:
+        raise PydanticCustomError("field_name", "the text is the name of a field")
     if _is_one_of(_PLACEHOLDERS, text) or text in _PLACEHOLDERS:
         raise PydanticCustomError("placeholder", "the text is a placeholder")
     return text
+
+
+def _text(value: str) -> str:
+    text = _any_text(value)
+    if not _has_letters(text):
+        raise ValueError("the text has no letters or digits")
+    return text
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 def _is_one_of(phrases: frozenset[str], text: str) -> bool:
@@ -99,7 +114,7 @@ def _statement(value: str) -> str:
 
 
 def _term(value: str) -> str:
-    text = _text(value)
+    text = _any_text(value)
     if len(text) > MAX_TERM:
         raise ValueError(f"the text has more than {MAX_TERM} characters")
     return text
@@ -115,7 +130,8 @@ def _none_if_absent(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = clean_text(value).casefold().strip(_MARKS)
-    return None if not text or text in _PLACEHOLDERS or text in _VAGUE else value
+    absent = not _has_letters(text) or text in _PLACEHOLDERS or text in _VAGUE or text in FIELD_NAMES
+    return None if absent else value
 
 
 def divided(field: str = "") -> BeforeValidator:
@@ -229,7 +245,7 @@ Share = Annotated[float, _within(0.0, 1.0)]
 """A number from 0 to 1; a number outside is clamped."""
 
 Text = Annotated[str, AfterValidator(_text)]
-"""A text on one line, cleaned; a blank one and a placeholder such as "N/A" are refused."""
+"""A text on one line, cleaned; one without letters and a placeholder such as "N/A" are refused."""
 
 Statement = Annotated[Text, AfterValidator(_statement)]
 """A text that never consists of "none" or "unknown" alone."""

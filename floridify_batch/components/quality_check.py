@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from floridify_batch.components.prompt_echo import may_echo, repeats_example, slot_in
 from floridify_batch.words.inflection import Inflection, folded, inflection_of, is_unspaced, tokens_of
 from floridify_batch.words.script import LATIN, foreign_letters, is_written_in, latin_letters, script_of
 
@@ -114,6 +115,14 @@ def _may_be_assistant(text: str) -> bool:
 def _markup(value: Value) -> str | None:
     found = _MARKUP.search(value.text)
     return found[0] if found else None
+
+
+def _slot(value: Value) -> str | None:
+    return slot_in(value.text)
+
+
+def _prompt_example(value: Value) -> str | None:
+    return "" if repeats_example(value.text, value.entry.headword) else None
 
 
 _FEWEST_LETTERS = 4
@@ -309,10 +318,19 @@ def _similar(value: Value) -> str | None:
     return next(alike, None)
 
 
+def _is_one_word(text: str) -> bool:
+    return len(text.split()) == 1 and not is_unspaced(text)
+
+
+def _bare_word(value: Value) -> str | None:
+    """An example that is one word without a punctuation mark."""
+    return "" if value.text[-1:].isalnum() and _is_one_word(value.text) else None
+
+
 def _no_sentence(value: Value) -> str | None:
-    """An example that is one word, other than an exclamation."""
-    one = len(value.text.split()) == 1 and not is_unspaced(value.text)
-    return "" if one and not value.text.rstrip("\"'\u201d\u2019»").endswith(("!", "?", "\u2026")) else None
+    """An example that is one word with a punctuation mark, other than an exclamation."""
+    ending = value.text.rstrip("\"'\u201d\u2019»")[-1:]
+    return "" if _is_one_word(value.text) and not (ending.isalnum() or ending in "!?\u2026") else None
 
 
 def _is_antonym(value: Value) -> str | None:
@@ -357,6 +375,9 @@ CHECKS = (
     _check("script!", ("definitions", "examples", *_TERMS), _HIGH, "is in another script", _foreign_script),
     _check("no_ipa!", ("pronunciation",), _HIGH, "is no IPA transcription", _no_ipa),
     _check("repeated!", ("examples",), _MEDIUM, "repeats another example", _repeated),
+    _check("bare_word!", ("examples",), _MEDIUM, "is a word, not a sentence", _bare_word),
+    _check("slot!", ("examples", "etymology"), _HIGH, "has the slot “{detail}” of a template", _slot),
+    _check("prompt!", ("pronunciation", "etymology"), _HIGH, "is the example of the prompt", _prompt_example),
     # Answers are stored without the headword itself, so these need no retry.
     _check("headword", ("synonyms", "antonyms"), _HIGH, "is the headword itself", _is_word),
     _check("antonym", ("synonyms",), _HIGH, "is listed as an antonym, too", _is_antonym),
@@ -429,10 +450,11 @@ def sure_faults(component: str, texts: Sequence[str], headword: str, language: s
     entry, checks = EntryTexts(headword, language), _checks_of(component, sure=True)
     found: dict[int, str] = {}
     for number, text in enumerate(texts):
-        if component not in _ALWAYS_CHECKED and text.isascii() and not _may_be_assistant(text):
+        if component not in _ALWAYS_CHECKED and text.isascii() and not (_may_be_assistant(text) or may_echo(text)):
             continue
         value = Value(text, component, entry, None, texts[:number])
         for check in checks:
-            if check.fault(value) is not None:
-                found.setdefault(number, f"“{text[:_MOST_DETAIL]}” {check.sentence}")
+            if (detail := check.fault(value)) is not None:
+                sentence = check.sentence.replace("{detail}", detail)
+                found.setdefault(number, f"“{text[:_MOST_DETAIL]}” {sentence}")
     return found

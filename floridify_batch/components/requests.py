@@ -292,10 +292,8 @@ def _validated[R: BaseModel](answer: type[R], content: str, repairs: Counter[str
         dropped.clear()
         mended = repaired(answer, content, dropped)
         if mended is None:
-            if _is_padding(content):
-                raise AnswerError(
-                    FailureReason.MALFORMED, "the answer consists of white space up to its token limit"
-                ) from None
+            if endless := _endless(content, cut=cut):
+                raise AnswerError(FailureReason.MALFORMED, endless) from None
             raise _unusable(_why(error), cut=cut) from None
         repairs["repaired"] += 1
         found = mended
@@ -313,9 +311,23 @@ def _unusable(detail: str, *, cut: bool) -> AnswerError:
     return AnswerError(FailureReason.MALFORMED, detail)
 
 
-def _is_padding(content: str) -> bool:
-    """Whether most of a text is trailing white space, so that a larger output cap would be filled with more of it."""
-    return len(content) > 2 * len(content.rstrip())
+_FEWEST_REPETITIONS, _SAMPLE = 3, 24
+
+
+def _endless(content: str, *, cut: bool) -> str:
+    """The reason why a larger output cap would only be filled, too; empty if it may help."""
+    if len(content) > 2 * len(content.rstrip()):
+        return "the answer consists of white space up to its token limit"
+    return "the answer repeats itself up to its token limit" if cut and _repeats_itself(content) else ""
+
+
+def _repeats_itself(content: str) -> bool:
+    """Whether the second half of a text, or more, is the same passage several times."""
+    half = content[len(content) // 2 :]
+    if len(half) < _FEWEST_REPETITIONS * _SAMPLE:
+        return False
+    period = len(half) - _SAMPLE - half.rfind(half[-_SAMPLE:], 0, -1)
+    return _FEWEST_REPETITIONS * period <= len(half) and half[period:] == half[:-period]
 
 
 def _why(error: ValidationError) -> str:

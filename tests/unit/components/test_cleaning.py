@@ -1,17 +1,20 @@
 """The cleaning of answers on receipt: texts, placeholders, and lists in one string."""
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.antonyms import AntonymResponse
 from floridify_batch.components.definitions import FallbackDefinitionsResponse
 from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.etymology import EtymologyResponse
 from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.prompt_echo import FIELD_NAMES
 from floridify_batch.components.pronunciation import PronunciationResponse
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.registry import RECIPES, counts_named
@@ -69,7 +72,7 @@ def test_words_that_look_like_placeholders() -> None:
     assert [each.word for each in found.synonyms] == words
 
 
-@pytest.mark.parametrize("nothing", ["N/A", "none", "Unknown", "null", " ", ""])
+@pytest.mark.parametrize("nothing", ["N/A", "none", "Unknown", "null", " ", "", "] ", "origin_language"])
 def test_optional_texts(nothing: str) -> None:
     """A placeholder or a blank for an optional value is stored as no value."""
     assert read(DomainIdentificationResponse, reasoning="", domain=nothing).domain is None
@@ -90,6 +93,25 @@ def test_values_that_are_required(nothing: str) -> None:
         read(PronunciationResponse, phonetic="bank", ipa=nothing)
     with pytest.raises(ValidationError, match="placeholder"):
         read(EtymologyResponse, text=nothing, origin_language=None, root_words=[], first_known_use=None)
+
+
+def test_names_of_fields() -> None:
+    """The name of a field in place of its value is dropped from a list; a list of nothing else is malformed."""
+    dropped = Counter[str]()
+    found = read(ExampleGenerationResponse, dropped, example_sentences=["example_sentence", "The bank is closed."])
+    assert (found.example_sentences, dropped["dropped"]) == (["The bank is closed."], 1)
+    with pytest.raises(ValidationError, match="name of a field"):
+        read(ExampleGenerationResponse, example_sentences=["example_sentence"])
+    with pytest.raises(ValidationError, match="no letters"):
+        read(EtymologyResponse, text='"] ', origin_language=None, root_words=[], first_known_use=None)
+
+
+def test_every_name_of_a_field_is_known() -> None:
+    """The fields whose names cannot be words, of all answers, are recognised as values."""
+    shapes = [shape for recipe in RECIPES.values() for shape in (recipe.answer, recipe.readable)]
+    names = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)": \{', json.dumps([wire_schema(shape) for shape in shapes])))
+    assert names
+    assert names <= FIELD_NAMES
 
 
 def test_lists_in_one_string() -> None:

@@ -106,6 +106,23 @@ def test_padding_gets_no_larger_cap(content: str) -> None:
     assert failure.repeatable
 
 
+@pytest.mark.parametrize("passage", ["bank, ", '"She went to the bank.",\n  ', "A long sentence about the bank. " * 3])
+def test_repetition_gets_no_larger_cap(passage: str) -> None:
+    """A retry of an answer that repeated one passage up to its token limit has the same limit."""
+    content = '{"example_sentences": ["The bank is closed.", ' + passage * 60
+    for end in (0, 1, 7):
+        failure = failure_of(content[: len(content) - end], "length")
+        assert (failure.reason, failure.next_cap_doublings) == (FailureReason.MALFORMED, 0)
+        assert failure.detail == "the answer repeats itself up to its token limit"
+        assert failure.repeatable
+
+
+@pytest.mark.parametrize("content", ['{"example', '{"example_sentences": ["no no no', TEXT[:-3] + "x" * 20])
+def test_short_repetition_gets_a_larger_cap(content: str) -> None:
+    """A few repeated characters at the end of an answer that was cut are no endless repetition."""
+    assert failure_of(content, "length").next_cap_doublings == 1
+
+
 def test_truncated() -> None:
     """A retry of an answer that was cut in its middle has twice the token limit."""
     assert failure_of(TEXT[:-9], "length").next_cap_doublings == 1

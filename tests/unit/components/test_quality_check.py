@@ -1,9 +1,13 @@
 """Quality checks: each finds its fault, and none complains about a good entry."""
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from floridify_batch import components
+from floridify_batch.components.prompt_echo import repeats_example
 from floridify_batch.components.quality_check import CHECKS, EntryTexts, SenseTexts, doubts, sure_faults
 
 
@@ -19,6 +23,8 @@ def entry(
     return EntryTexts(headword, language, [SenseTexts(definition, part_of_speech, texts)], of_word or {})
 
 
+PROMPTS = Path(components.__file__).parent / "prompts"
+COMMUNITY = "/k\u0259\u02c8mju\u02d0.n\u026a.ti/"
 LONG = " ".join(["bank"] * 70)
 TWICE = SenseTexts("the land along the edge of a river", "noun")
 
@@ -46,7 +52,12 @@ PLANTED: list[tuple[str, EntryTexts]] = [
     ("form", entry("bank", "a place where money is kept", "verb")),
     ("form", entry("brave", "a person who is not afraid", "adjective")),
     ("respelling", entry("banana", of_word={"pronunciation": ["buh-NAN-uh"]})),
-    ("one_word", entry("bank", examples=["bank"])),
+    ("bare_word", entry("bank", examples=["bank"])),
+    ("slot", entry("bank", examples=["The [noun] is by the bank."])),
+    ("slot", entry("bank", of_word={"etymology": ["From {{language}}, from [insert root]"]})),
+    ("prompt", entry("bank", of_word={"pronunciation": [COMMUNITY]})),
+    ("prompt", entry("bank", of_word={"etymology": ["From Middle English x, from Old French y ('bench')"]})),
+    ("one_word", entry("bank", examples=["Banking."])),
     ("long", entry("tree", LONG)),
     ("markup", entry("bank", examples=["The **bank** is closed."])),
 ]
@@ -148,3 +159,14 @@ def test_sure_faults_of_an_answer() -> None:
         3: "“As an AI model I have no bank.” speaks as a language model, not as a dictionary",
     }
     assert sure_faults("synonyms", ["shore", "Ufer", "rivière"], "bank", "en") == {}
+    echo = "The [adjective] of [noun]"
+    assert sure_faults("etymology", [echo], "bank", "en") == {0: f"“{echo}” has the slot “[adjective]” of a template"}
+    assert sure_faults("etymology", ["From Latin x [see there], from y"], "bank", "en") == {}
+    assert sure_faults("pronunciation", [COMMUNITY], "community", "en") == {}
+
+
+def test_examples_of_prompts_are_known() -> None:
+    """The examples in the prompts of pronunciation and etymology are those that no answer may repeat."""
+    prompts = {name: (PROMPTS / f"{name}.md").read_text() for name in ("pronunciation", "etymology")}
+    found = [re.search(r'"(/[^"]*/)"', prompts["pronunciation"]), re.search('"(From [^"]*)"', prompts["etymology"])]
+    assert [repeats_example(example[1], "bank") for example in found if example] == [True, True]
