@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from floridify_batch.components.prompt_echo import FIELD_NAMES
+from floridify_batch.components.non_answer import FIELD_NAMES
 
 
 def clip(length: int) -> BeforeValidator:
@@ -166,11 +166,13 @@ _SEPARATORS = re.compile(r"[,;\n]")
 def kept(item: Any) -> WrapValidator:
     """Drop the invalid items of a list, and count them in the validation context under "dropped".
 
-    A list without any valid item is refused, unless its items are placeholders: then it is empty.
+    Texts lose the numbers that count them. A list without any valid item is refused, unless its items are placeholders:
+    then it is empty.
     """
     fits = TypeAdapter(item)
 
     def keep(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        value = _unnumbered(value)
         try:
             return validate(value)
         except ValidationError:
@@ -185,6 +187,19 @@ def kept(item: Any) -> WrapValidator:
             return validate(good)
 
     return WrapValidator(keep)
+
+
+_COUNTED = re.compile(r"\s*\(?(\d{1,2})[.)]\s+")
+
+
+def _unnumbered(value: Any) -> Any:
+    """A list of texts without numbers before them, if each has its own ("1. …", "2. …")."""
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(each, str) for each in value):  # noqa: PLR2004
+        return value
+    counts = [_COUNTED.match(each) for each in value]
+    if any(count is None or int(count[1]) != number for number, count in enumerate(counts, 1)):
+        return value
+    return [text[count.end() :] for text, count in zip(value, counts, strict=True) if count]
 
 
 def _not_empty(value: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from floridify_batch.components.prompt_echo import may_echo, repeats_example, slot_in
+from floridify_batch.components.non_answer import is_of_assistant, may_be_none, repeats_example, slot_in
 from floridify_batch.words.inflection import Inflection, folded, inflection_of, is_unspaced, tokens_of
 from floridify_batch.words.script import LATIN, foreign_letters, is_written_in, latin_letters, script_of
 
@@ -91,25 +91,11 @@ class Check:
 
 # ── texts of any component ─────────────────────────────────────────────────────────────────────────────────────────
 
-_ASSISTANT = re.compile(
-    r"\bas an ai\b|\bas a (large )?language model\b"
-    r"|^(sure|certainly|of course)[,!.]* here (is|are)\b|^i('m| am) sorry\b.{0,40}\b(cannot|can't|unable)\b"
-    r"|^i (cannot|can't|am unable to) (provide|generate|answer|help)\b",
-    re.IGNORECASE,
-)
 _MARKUP = re.compile(r"</?(b|i|u|em|strong|br|p|span|div|a|sup|sub|li|ul)\b[^>]*>|\*\*\S|```|\[\[|\]\]|&[a-z]{2,6};")
 
 
-_OPENINGS = frozenset({"I ", "I'", "I\u2019", "As", "as", "Su", "su", "Ce", "ce", "Of", "of"})
-
-
 def _assistant(value: Value) -> str | None:
-    return "" if _may_be_assistant(value.text) and _ASSISTANT.search(value.text) else None
-
-
-def _may_be_assistant(text: str) -> bool:
-    """Whether the pattern may match, which takes longer than all other checks of an answer."""
-    return text[:2] in _OPENINGS or " AI" in text or "language model" in text
+    return "" if is_of_assistant(value.text) else None
 
 
 def _markup(value: Value) -> str | None:
@@ -450,7 +436,7 @@ def sure_faults(component: str, texts: Sequence[str], headword: str, language: s
     entry, checks = EntryTexts(headword, language), _checks_of(component, sure=True)
     found: dict[int, str] = {}
     for number, text in enumerate(texts):
-        if component not in _ALWAYS_CHECKED and text.isascii() and not (_may_be_assistant(text) or may_echo(text)):
+        if component not in _ALWAYS_CHECKED and text.isascii() and not may_be_none(text):
             continue
         value = Value(text, component, entry, None, texts[:number])
         for check in checks:

@@ -312,6 +312,7 @@ def _unusable(detail: str, *, cut: bool) -> AnswerError:
 
 
 _FEWEST_REPETITIONS, _SAMPLE = 3, 24
+_DIGITS = re.compile(r"\d+")
 
 
 def _endless(content: str, *, cut: bool) -> str:
@@ -322,8 +323,8 @@ def _endless(content: str, *, cut: bool) -> str:
 
 
 def _repeats_itself(content: str) -> bool:
-    """Whether the second half of a text, or more, is the same passage several times."""
-    half = content[len(content) // 2 :]
+    """Whether the second half of a text, or more, is the same passage several times, apart from numbers."""
+    half = _DIGITS.sub("0", content[len(content) // 2 :])
     if len(half) < _FEWEST_REPETITIONS * _SAMPLE:
         return False
     period = len(half) - _SAMPLE - half.rfind(half[-_SAMPLE:], 0, -1)

@@ -76,7 +76,8 @@ class Trial:
         ended = states(checkpoint) if checkpoint.exists() else "no checkpoint"
         print(f"   exit code {code} after {time.monotonic() - begun:.0f} s; {ended}", flush=True)
         stored = ("--database", database)
-        commands = (("failures",), ("costs",), ("show", *self.words, *stored), ("check", *self.words, *stored))
+        entries = [("show", word, *stored) for word in self.words]
+        commands = (("failures",), ("costs",), *entries, ("check", *self.words, *stored))
         codes = [self._command(place, *command) for command in commands]
         return all(each in _USUAL for each in (code, *codes))
 

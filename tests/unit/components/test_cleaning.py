@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -14,7 +14,7 @@ from floridify_batch.components.definitions import FallbackDefinitionsResponse
 from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.etymology import EtymologyResponse
 from floridify_batch.components.examples import ExampleGenerationResponse
-from floridify_batch.components.prompt_echo import FIELD_NAMES
+from floridify_batch.components.non_answer import FIELD_NAMES
 from floridify_batch.components.pronunciation import PronunciationResponse
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.registry import RECIPES, counts_named
@@ -106,10 +106,20 @@ def test_names_of_fields() -> None:
         read(EtymologyResponse, text='"] ', origin_language=None, root_words=[], first_known_use=None)
 
 
+def test_numbers_before_items() -> None:
+    """The numbers of a list whose items are all counted are removed; other numbers are content."""
+    counted = ["1. The bank is closed.", "2) She went to the bank.", "(3) 2 banks."]
+    found = read(ExampleGenerationResponse, example_sentences=counted)
+    assert found.example_sentences == ["The bank is closed.", "She went to the bank.", "2 banks."]
+    for other in (["1. FC Bank won.", "3. Liga banks."], ["1. FC Bank won."], ["1.5 banks.", "2 banks."]):
+        assert read(ExampleGenerationResponse, example_sentences=other).example_sentences == other
+
+
 def test_every_name_of_a_field_is_known() -> None:
     """The fields whose names cannot be words, of all answers, are recognised as values."""
     shapes = [shape for recipe in RECIPES.values() for shape in (recipe.answer, recipe.readable)]
-    names = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)": \{', json.dumps([wire_schema(shape) for shape in shapes])))
+    schemas = [wire_schema(cast("Any", shape)) for shape in shapes]
+    names = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)": \{', json.dumps(schemas)))
     assert names
     assert names <= FIELD_NAMES
 

@@ -106,10 +106,12 @@ def test_padding_gets_no_larger_cap(content: str) -> None:
     assert failure.repeatable
 
 
-@pytest.mark.parametrize("passage", ["bank, ", '"She went to the bank.",\n  ', "A long sentence about the bank. " * 3])
+@pytest.mark.parametrize(
+    "passage", ["bank, ", '"She went to the bank.",\n  ', "A long sentence about the bank. " * 3, "{}. The bank. "]
+)
 def test_repetition_gets_no_larger_cap(passage: str) -> None:
     """A retry of an answer that repeated one passage up to its token limit has the same limit."""
-    content = '{"example_sentences": ["The bank is closed.", ' + passage * 60
+    content = '{"example_sentences": ["The bank is closed.", ' + "".join(passage.format(n) for n in range(60))
     for end in (0, 1, 7):
         failure = failure_of(content[: len(content) - end], "length")
         assert (failure.reason, failure.next_cap_doublings) == (FailureReason.MALFORMED, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch import components
-from floridify_batch.components.prompt_echo import repeats_example
+from floridify_batch.components.non_answer import repeats_example
 from floridify_batch.components.quality_check import CHECKS, EntryTexts, SenseTexts, doubts, sure_faults
 
 

@@ -1,6 +1,6 @@
-"""Echoes of a request in its answer: a field's name as its value, slots of a template, and a prompt's examples.
+"""Texts that are no answer: sentences of an assistant, and echoes of the request.
 
-Small models write them where they know no answer.
+Models, small ones above all, echo a field's name, slots of a template and a prompt's examples where they know nothing.
 """
 
 import re
@@ -13,18 +13,35 @@ part_of_speech root_word root_words source_providers synonyms_compared
 FIELD_NAMES = frozenset(_NAMES.split())
 """The names of the fields of answers that no text can be: those with an underscore."""
 
+_ASSISTANT = re.compile(
+    r"\bas an ai\b|\bas a (large )?language model\b"
+    r"|^(sure|certainly|of course)[,!.]* here (is|are)\b|^i('m| am) sorry\b.{0,40}\b(cannot|can't|unable)\b"
+    r"|^i (cannot|can't|am unable to) (provide|generate|answer|help)\b",
+    re.IGNORECASE,
+)
+_OPENINGS = frozenset({"I ", "I'", "I\u2019", "As", "as", "Su", "su", "Ce", "ce", "Of", "of"})
+
 _SLOT = re.compile(
     r"\[(?:noun|verb|adjective|adverb|word|headword|insert|your)\b[^\[\]]*\]|\{\{|<(?:word|headword)>", re.IGNORECASE
 )
-_OPENINGS = ("[", "{{", "<", " x, ")
+_ECHOES = ("[", "{{", "<", " x, ")
 _EXAMPLES = ("Middle English x, from Old French y", "k\u0259mjun\u026ati")
 """Of the prompts of the etymology and the pronunciation; of the latter, the small letters."""
 _EXAMPLE_WORD = "communit"
 
 
-def may_echo(text: str) -> bool:
-    """Whether a text may have slots or an example of a prompt."""
-    return any(each in text for each in _OPENINGS)
+def may_be_none(text: str) -> bool:
+    """Whether a text may be no answer; the patterns that decide it take longer than all other checks of an answer."""
+    return _may_be_of_assistant(text) or any(each in text for each in _ECHOES)
+
+
+def is_of_assistant(text: str) -> bool:
+    """Whether a text is a sentence of an assistant."""
+    return _may_be_of_assistant(text) and _ASSISTANT.search(text) is not None
+
+
+def _may_be_of_assistant(text: str) -> bool:
+    return text[:2] in _OPENINGS or " AI" in text or "language model" in text
 
 
 def slot_in(text: str) -> str | None:
