@@ -27,7 +27,7 @@ from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkFunction
-from floridify_batch.words.entry import Entry
+from floridify_batch.words.entry import Entry, derived_id
 from tests.fakes import REQUEST_COST, Crash, Crashed, End, FakeBatch, Fault, MemoryStore, Recorder, Scenario, Service
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
@@ -701,6 +701,28 @@ async def test_an_outdated_answer_whose_place_is_filled(tmp_path: Path) -> None:
     totals = ledger.totals()
     assert (ledger.processed_words, totals.outdated, totals.without_answer) == (["bank"], 2, 0)
     assert totals.answered + totals.outdated == totals.unique_requests
+
+
+async def test_a_sense_of_an_editor_beside_written_definitions(tmp_path: Path) -> None:
+    """A sense that an editor adds to the entry while definitions of clusters are in flight stays listed beside them."""
+    components = (C.CLUSTER_DEFINITIONS, C.DEFINITION_TEXT)
+    scenario = new_scenario(
+        tmp_path, "bank", Service(End(), End(polls=2)), store=known("bank", senses=3), components=components
+    )
+    documents = scenario.store.documents
+    await drive(scenario, wait=False)
+    await drive(scenario, wait=False)
+    (entry,) = documents[Collection.ENTRIES].values()
+    listed, mine = entry["definition_ids"], derived_id("mine")
+    sense = documents[Collection.DEFINITIONS][listed[0]]
+    own = {name: sense[name] for name in ("word_id", "part_of_speech")} | {"providers": ["synthesis"]}
+    documents[Collection.DEFINITIONS][mine] = own | {"_id": mine, "text": "a sense of mine", "version": 1}
+    entry["definition_ids"] = [listed[0], mine, *listed[1:]]
+    _, ledger = await drive(scenario)
+    texts = [documents[Collection.DEFINITIONS][each]["text"] for each in entry["definition_ids"]]
+    assert ledger.processed_words == ["bank"]
+    assert "a sense of mine" in texts
+    assert sum(each.startswith("written of") for each in texts) == 2
 
 
 async def test_passes_without_waiting(tmp_path: Path) -> None:
