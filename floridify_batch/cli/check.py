@@ -139,10 +139,12 @@ def json_of(report: CheckReport) -> dict[str, Any]:
     """A report as a JSON object."""
     return {
         "entries": report.entries,
-        "doubts": [
-            {"word": word, **doubt._asdict(), "severity": str(doubt.severity), "sense": doubt.sense or None}
-            for word, doubt in report.doubts
-        ],
+        "doubts": [{"word": word, **json_of_doubt(doubt)} for word, doubt in report.doubts],
         "changed_sources": [{"word": word, **each._asdict()} for word, each in report.changed],
         "not_found": report.missing,
     }
+
+
+def json_of_doubt(doubt: "Doubt") -> dict[str, Any]:
+    """A doubt as a JSON object."""
+    return {**doubt._asdict(), "severity": str(doubt.severity), "sense": doubt.sense or None}

@@ -1,11 +1,12 @@
 """The `show` command: print a dictionary entry."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from floridify_batch.cli import completion
+from floridify_batch.cli.check import json_of_doubt
 from floridify_batch.cli.context import config_at, place_and_language, sandbox_hint, say_if_invented
 from floridify_batch.cli.options import (
     ConfigOption,
@@ -18,6 +19,8 @@ from floridify_batch.cli.options import (
 
 if TYPE_CHECKING:
     from floridify_batch.database.connection import Place
+    from floridify_batch.database.lookup import Headword
+    from floridify_batch.database.provenance import Stamps
     from floridify_batch.database.store import MongoStore
 
 FOUND, NOT_FOUND = 0, 1
@@ -49,9 +52,9 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
 
     from floridify_batch.database.connection import opened
     from floridify_batch.database.lookup import folded_spellings, headwords
+    from floridify_batch.database.provenance import stamps_of
     from floridify_batch.display.console import say_json, say_on_stderr
-    from floridify_batch.display.entry_page import page, print_page
-    from floridify_batch.display.json_output import object_of
+    from floridify_batch.display.entry_page import page, print_page, remarks
     from floridify_batch.errors import DatabaseError
     from floridify_batch.words.entry import clean_word
 
@@ -70,13 +73,28 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
             sentences = [await _suggestions(store, text, language), await sandbox_hint(store, place.database)]
             say_on_stderr(" ".join(filter(None, sentences)))
             return NOT_FOUND
+        stamps = await stamps_of(store, found)
     if as_json:
-        say_json([object_of(headword) for headword in found])
+        say_json([_object(headword, stamps) for headword in found])
         return FOUND
     console = Console(highlight=False)
     for headword in found:
-        print_page(page(headword, language), console)
+        print_page([*page(headword, language), *remarks(headword, language, stamps)], console)
     return FOUND
+
+
+def _object(headword: "Headword", stamps: "Stamps") -> dict[str, Any]:
+    """The documents of a headword, with the stamps that they refer to, and the doubts about its values."""
+    from floridify_batch.components.quality_check import doubts
+    from floridify_batch.database.document import stamps_on
+    from floridify_batch.database.entry_text import entry_texts
+    from floridify_batch.display.json_output import object_of
+
+    borne = stamps_on([*headword.definitions, *headword.entries])
+    return object_of(headword) | {
+        "stamps": [stamp for identity, stamp in stamps.items() if identity in borne],
+        "doubts": [json_of_doubt(doubt) for texts in entry_texts(headword) for doubt in doubts(texts)],
+    }
 
 
 async def _suggestions(store: "MongoStore", text: str, language: str) -> str:

@@ -1,5 +1,6 @@
 """The texts of stored entries for quality checks, and the copies whose sources have changed since they were copied."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import batched, chain
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from floridify_batch.database.lookup import (
 )
 from floridify_batch.database.ownership import copied_source
 from floridify_batch.database.store import MongoStore
-from floridify_batch.words.entry import DocId, doc_id, spellings_of
+from floridify_batch.words.entry import doc_id, spellings_of
 
 type Document = Mapping[str, Any]
 
@@ -70,21 +71,25 @@ def entry_texts(headword: Headword, language: str | None = None) -> Iterator[Ent
 def _entry_texts(headword: Headword, language: str) -> EntryTexts:
     """The texts that checks read: those of the synthesis entry, or else of all entries."""
     examples = {each.get("_id"): each for each in headword.examples}
-    senses = [_sense(sense, number, examples) for number, sense in enumerate(headword.senses, 1)]
+    senses = [_sense(sense, label, examples) for label, sense in labelled_senses(headword)]
     entries = [headword.synthesis] if headword.synthesis else headword.entries
     return EntryTexts(_text(headword.word, "text"), language, senses, _of_word(headword, entries))
 
 
-def _sense(sense: Document, number: int, examples: Mapping[Any, Document]) -> SenseTexts:
+def labelled_senses(headword: Headword) -> Iterator[tuple[str, Document]]:
+    """The senses, each with the label by which it is named: its part of speech, and its number among those of that."""
+    seen = Counter[str]()
+    for sense in headword.senses:
+        part_of_speech = _text(sense, "part_of_speech")
+        seen[part_of_speech] += 1
+        yield f"{part_of_speech} {seen[part_of_speech]}".strip(), sense
+
+
+def _sense(sense: Document, label: str, examples: Mapping[Any, Document]) -> SenseTexts:
     texts = {name: _texts(sense.get(name), field) for name, field in _TEXTS_OF_SENSE.items()}
     cited = (examples.get(each) for each in ids_in(sense, "example_ids"))
     texts["examples"] = [_text(each, "text") for each in cited if each]
-    return SenseTexts(_text(sense, "text"), _text(sense, "part_of_speech"), texts, _label(sense, number))
-
-
-def _label(sense: Document, number: int) -> str:
-    """The part of speech and the number by which a sense is named."""
-    return f"{_text(sense, 'part_of_speech')} {number}".strip()
+    return SenseTexts(_text(sense, "text"), _text(sense, "part_of_speech"), texts, label)
 
 
 def _of_word(headword: Headword, entries: Iterable[Document]) -> Mapping[str, Sequence[str]]:
@@ -120,16 +125,27 @@ def changed_sources(headword: Headword) -> Iterator[ChangedSource]:
 
     A copy that differs from an unchanged source was edited, which is nobody's fault.
     """
-    by_id: dict[DocId, Document] = {doc_id(each["_id"]): each for each in headword.definitions}
-    for number, sense in enumerate(headword.senses, 1):
-        copied = copied_source(sense)
-        source = by_id.get(copied) if copied else None
-        if source is not None and _has_changed(source, sense):
-            yield ChangedSource(_label(sense, number), _text(sense, "text"), _text(source, "text"))
+    for label, sense in labelled_senses(headword):
+        source = _source_of(sense, headword)
+        if source is not None and _differs(source, sense) and _is_newer(source, sense):
+            yield ChangedSource(label, _text(sense, "text"), _text(source, "text"))
 
 
-def _has_changed(source: Document, copy: Document) -> bool:
-    if _text(source, "text") == _text(copy, "text") or not _text(source, "text"):
-        return False
+def is_edited_copy(sense: Document, headword: Headword) -> bool:
+    """Whether a sense was copied from a source that has not changed since, and reads differently."""
+    source = _source_of(sense, headword)
+    return source is not None and _differs(source, sense) and not _is_newer(source, sense)
+
+
+def _source_of(sense: Document, headword: Headword) -> Document | None:
+    copied = copied_source(sense)
+    return next((each for each in headword.definitions if copied and doc_id(each["_id"]) == copied), None)
+
+
+def _differs(source: Document, copy: Document) -> bool:
+    return bool(_text(source, "text")) and _text(source, "text") != _text(copy, "text")
+
+
+def _is_newer(source: Document, copy: Document) -> bool:
     changed, made = source.get("updated_at"), copy.get("created_at")
     return changed is None or made is None or changed > made

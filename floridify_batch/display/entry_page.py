@@ -10,8 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from floridify_batch.components.quality_check import Doubt, doubts
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
+from floridify_batch.database.entry_text import entry_texts, is_edited_copy, labelled_senses
 from floridify_batch.database.lookup import Headword, ids_in
+from floridify_batch.database.provenance import Origin, Stamps, generated_origin, origins
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import language_name
@@ -56,6 +59,50 @@ def page(headword: Headword, language: str = "en") -> Iterator[Paragraph]:
         return
     for each in languages:
         yield from _page(headword.in_language(each), language_name(each))
+
+
+def remarks(headword: Headword, language: str, stamps: Stamps) -> Iterator[Paragraph]:
+    """The origins of a headword's generated values, and doubts about its values."""
+    by_origin: dict[str, list[str]] = {}
+    languages = headword.languages(language)
+    for own in [headword.in_language(each) for each in languages] if len(languages) > 1 else [headword]:
+        for label, origin in _origins(own, stamps):
+            by_origin.setdefault(origin, []).append(label)
+    yield from _listed("Written by", [_named(", ".join(labels), origin) for origin, labels in by_origin.items()])
+    found = [doubt for texts in entry_texts(headword) for doubt in doubts(texts)]
+    yield from _listed("Doubts", list(map(_doubt, found)))
+
+
+def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, str]]:
+    """The label and the origins of each sense with generated or edited values, and of the word."""
+    examples = {each.get("_id"): each for each in headword.examples}
+    for label, sense in labelled_senses(headword):
+        cited = [examples[each] for each in ids_in(sense, "example_ids") if each in examples]
+        edited = {
+            "definition": is_edited_copy(sense, headword),
+            "examples": any(origin.edited for each in cited if (origin := generated_origin(each, "text"))),
+        }
+        if line := _origin(origins(sense, stamps), edited):
+            yield label, line
+    if headword.synthesis and (line := _origin(origins(headword.synthesis, stamps), {})):
+        yield "word", line
+
+
+def _origin(found: Mapping[str, Origin], edited: Mapping[str, bool]) -> str:
+    """The models and days of values, with the values of each, and the values that were edited since."""
+    written: dict[str, list[str]] = {}
+    for component, origin in found.items():
+        model = f"{plain(origin.model)} ({origin.date})" if origin.date else plain(origin.model)
+        written.setdefault(model, []).append(component.replace("_", " "))
+    since = dict.fromkeys(component.replace("_", " ") for component, origin in found.items() if origin.edited)
+    since |= dict.fromkeys(name for name, is_edited in edited.items() if is_edited)
+    parts = [f"{model}: {', '.join(sorted(names))}" for model, names in written.items()]
+    return "; ".join([*parts, f"edited: {', '.join(since)}"] if since else parts)
+
+
+def _doubt(doubt: Doubt) -> Text:
+    where = " ".join(filter(None, (doubt.sense, doubt.component.replace("_", " "))))
+    return _named(where, f"“{plain(doubt.value)}” {plain(doubt.sentence)} ({doubt.severity})")
 
 
 def _page(headword: Headword, language: str = "") -> Iterator[Paragraph]:

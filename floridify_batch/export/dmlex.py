@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
-from floridify_batch.export.entry import Example, ExportedEntry, Origin, Sense
+from floridify_batch.database.provenance import Origin
+from floridify_batch.export.entry import Example, ExportedEntry, Sense
 from floridify_batch.formatting import counted
 
 type Object = dict[str, Any]

@@ -6,35 +6,28 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any
 
-from floridify_batch.components.change import Collection, value_digest
-from floridify_batch.components.registry import RECIPES
+from floridify_batch.components.change import Collection
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS, first_language
 from floridify_batch.database.lookup import Headword, ids_in
 from floridify_batch.database.ownership import etymology_of
-from floridify_batch.database.word_documents import component_of, digests_of
+from floridify_batch.database.provenance import Origin, Stamps, generated_origin, origins
 from floridify_batch.export.entry import (
     Etymology,
     Example,
     ExportedEntry,
     Fact,
     Item,
-    Origin,
     Phrase,
     Pronunciation,
     Sense,
     SynonymChoice,
 )
-from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import primary_language
 
 type Document = Mapping[str, Any]
-
-type Stamps = Mapping[Any, Origin]
-"""Known stamps, by the ids that documents refer to them with."""
 
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """Control characters, surrogates and non-characters: no format needs them, and XML forbids most of them."""
@@ -47,10 +40,6 @@ def clean(text: str) -> str:
     if text.isprintable():  # as most texts are
         return text.strip()
     return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)).strip()
-
-
-_FIELDS = {str(component): recipe.field for component, recipe in RECIPES.items()}
-"""The field of each component's value."""
 
 
 @dataclass(slots=True)
@@ -134,7 +123,8 @@ class DocumentReader:
 
     def _example(self, document: Document) -> Example | None:
         text = self._text(Collection.EXAMPLES, document, "text")
-        return Example(str(document["_id"]), text, _origin(document, "text")) if text else None
+        origin = generated_origin(document, "text")
+        return Example(str(document["_id"]), text, origin and _clean(origin)) if text else None
 
     def _pronunciations(self, headword: Headword) -> Iterator[Pronunciation]:
         seen = set[tuple[str, str]]()
@@ -264,36 +254,10 @@ def _ids(definition: Document) -> list[Any]:
 # ── provenance ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def stamp_origin(stamp: Document) -> Origin:
-    """The origin that a stamp records."""
-    return Origin(clean(str(stamp.get("model") or "")), _day(stamp.get("batch_created")))
-
-
 def _provenance(document: Document, stamps: Stamps) -> dict[str, Origin]:
     """The origins of a document's generated values, by component."""
-    borne = document.get(SYNTHESIS)
-    found: dict[str, Origin] = {}
-    for key, stamp in borne.items() if isinstance(borne, Mapping) else ():
-        component = component_of(str(key))
-        origin = None if isinstance(stamp, list | Mapping) else stamps.get(stamp)
-        if origin is not None:
-            found[component] = origin._replace(edited=_is_edited(document, _FIELDS.get(component, component)))
-    return found
+    return {component: _clean(origin) for component, origin in origins(document, stamps).items()}
 
 
-def _origin(document: Document, name: str) -> Origin | None:
-    """The origin of a generated document, such as an example."""
-    info = document.get("model_info")
-    if not isinstance(info, Mapping) or not isinstance(info.get("name"), str):
-        return None
-    return Origin(clean(info["name"]), _day(info.get("last_generated")), _is_edited(document, name))
-
-
-def _is_edited(document: Document, name: str) -> bool:
-    """Whether a value differs from what was written, where that is recorded."""
-    recorded = digests_of(document).get(name)
-    return recorded is not None and recorded != value_digest(document.get(name))
-
-
-def _day(time: object) -> str:
-    return f"{time:%Y-%m-%d}" if isinstance(time, datetime) else ""
+def _clean(origin: Origin) -> Origin:
+    return origin._replace(model=clean(origin.model))

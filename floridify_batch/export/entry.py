@@ -4,13 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-
-class Origin(NamedTuple):
-    """The origin of a value: the model and the day of its answer, and whether the value was edited since."""
-
-    model: str
-    date: str
-    edited: bool = False
+from floridify_batch.database.provenance import Origin
 
 
 class Example(NamedTuple):

@@ -6,8 +6,7 @@ from itertools import batched
 from typing import Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.document import first_language, stamps_on
-from floridify_batch.database.layout import STAMPS
+from floridify_batch.database.document import first_language
 from floridify_batch.database.lookup import (
     PAGE,
     WITHOUT_FETCHED_PAGES,
@@ -17,9 +16,10 @@ from floridify_batch.database.lookup import (
     headwords_of,
     of_language,
 )
+from floridify_batch.database.provenance import stamps_of
 from floridify_batch.database.store import MongoStore
-from floridify_batch.export.document_reader import DocumentReader, stamp_origin
-from floridify_batch.export.entry import ExportedEntry, Origin
+from floridify_batch.export.document_reader import DocumentReader
+from floridify_batch.export.entry import ExportedEntry
 from floridify_batch.words.entry import spellings_of
 
 type Document = dict[str, Any]
@@ -44,7 +44,7 @@ class EntrySource:
     """Words of the list that the database does not have."""
     undefined: int = 0
     """Words without a definition."""
-    _stamps: dict[Any, Origin] = field(default_factory=dict)
+    _stamps: dict[Any, Mapping[str, Any]] = field(default_factory=dict)
 
     async def languages(self) -> list[str]:
         """The languages of all words."""
@@ -63,7 +63,7 @@ class EntrySource:
         """The entries of each page, with the number of words that were looked up for it."""
         async for looked_up, words in self._word_pages():
             headwords = await headwords_of(self.store, words, WITHOUT_FETCHED_PAGES)
-            await self._learn_stamps(headwords)
+            self._stamps |= await stamps_of(self.store, headwords, self._stamps)
             yield looked_up, [entry for each in headwords for entry in self._entries(each)]
 
     def _entries(self, headword: Headword) -> Iterator[ExportedEntry]:
@@ -101,13 +101,6 @@ class EntrySource:
     async def _all_words(self) -> AsyncIterator[tuple[int, list[Document]]]:
         async for words in all_words(self.store, self.selection.language):
             yield len(words), words
-
-    async def _learn_stamps(self, headwords: Iterable[Headword]) -> None:
-        """Read stamps that are not cached yet; there are few, one per batch and component."""
-        borne = stamps_on(document for each in headwords for document in (*each.definitions, *each.entries))
-        if new := borne - self._stamps.keys():
-            for document in await self.store.find(STAMPS, {"_id": self.store.layout.with_ids(new)}):
-                self._stamps[self.store.layout.unified(document["_id"])] = stamp_origin(document)
 
 
 def _first_of(stored: Mapping[str, list[Document]], spellings: Iterable[str]) -> list[Document]:

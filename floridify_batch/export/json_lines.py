@@ -5,7 +5,8 @@ from typing import IO, Any
 
 import orjson
 
-from floridify_batch.export.entry import ExportedEntry, Item, Origin, Sense
+from floridify_batch.database.provenance import Origin
+from floridify_batch.export.entry import ExportedEntry, Item, Sense
 from floridify_batch.export.format import Header
 
 

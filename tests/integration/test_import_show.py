@@ -14,7 +14,9 @@ from pymongo.database import Database
 from floridify_batch.cli.export import export_entries
 from floridify_batch.cli.import_ import import_file
 from floridify_batch.cli.show import show_word
+from floridify_batch.components.change import value_digest
 from floridify_batch.database.connection import Place, opened
+from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError, UsageError
@@ -343,6 +345,35 @@ async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: C
     shown = capsys.readouterr().out
     for text in ("tear  /teə/", "“A tear fell.”", "Tears are salty.", "Sources: synthesis, wiktionary"):
         assert text in shown
+
+
+async def test_origins_and_doubts(place: Place, database: Found, capsys: Captured) -> None:
+    """The model and the day of generated values are shown, which were edited since, and what is doubtful."""
+    word = add_word(database, "tear")
+    made: dict[str, Any] = {"component": "x", "model": "gpt-6-luna", "batch_created": LONG_AGO}
+    stamps = database[STAMPS].insert_many([dict(made), dict(made)]).inserted_ids
+    digests = {"synonyms": value_digest(["drop"]), "antonyms": value_digest(["grin"])}
+    fields = {"synonyms": ["tears"], "antonyms": ["grin"], "synthesis_digests": digests}
+    synthesis = {"synonyms": stamps[0], "antonyms": stamps[1]}
+    verb = {"part_of_speech": "verb", "synthesis": {"synonyms": stamps[0]}}
+    senses = [
+        add_definition(database, word, "a drop from the eye", synthesis=synthesis, **fields),
+        *(add_definition(database, word, text, **verb) for text in ("to rip", "to rush")),
+    ]
+    add_entry(database, word, senses)
+    await show_word("tear", place)
+    shown = capsys.readouterr().out
+    assert shown[shown.index("  Written by") :] == (
+        "  Written by\n"
+        "   -  noun 1: gpt-6-luna (2025-03-01): antonyms, synonyms; edited: synonyms\n"
+        "   -  verb 1, verb 2: gpt-6-luna (2025-03-01): synonyms\n"
+        "  Doubts\n"
+        "   -  noun 1 synonyms: “tears” is a form of the same word as “tear” (medium)\n"
+    )
+    await show_word("tear", place, as_json=True)
+    (found,) = json.loads(capsys.readouterr().out)
+    assert {each["_id"] for each in found["stamps"]} == set(map(str, stamps))
+    assert [(each["check"], each["sense"]) for each in found["doubts"]] == [("inflection", "noun 1")]
 
 
 async def test_as_json(place: Place, database: Found, capsys: Captured) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given, strategies as st
 
 from floridify_batch.components.change import value_digest
 from floridify_batch.database.lookup import Headword
+from floridify_batch.database.provenance import Origin
 from floridify_batch.export.document_reader import DocumentReader, clean
-from floridify_batch.export.entry import ExportedEntry, Origin
+from floridify_batch.export.entry import ExportedEntry
 
 WORD: dict[str, Any] = {"_id": "w", "text": "bank", "languages": ["en"], "homograph_number": None}
 ODD = ({"a": 1}, [1, {"b": []}], 7, True, "text", None, [["x"]], datetime(2026, 3, 1, tzinfo=UTC))
@@ -22,7 +23,8 @@ def read(
     own = {"_id": "e", "provider": "synthesis", "definition_ids": ["d"]} | (entry or {})
     reader = DocumentReader()
     headword = Headword(WORD, [own], [whole], **parts)
-    return reader.entry(headword, "en", {"s": Origin("gpt-5.4-nano", "2026-03-01")}), reader
+    stamp = {"_id": "s", "model": "gpt-5.4-nano", "batch_created": datetime(2026, 3, 1, tzinfo=UTC)}
+    return reader.entry(headword, "en", {"s": stamp}), reader
 
 
 def test_odd_value() -> None:

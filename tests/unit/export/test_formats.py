@@ -15,9 +15,10 @@ from zipfile import ZipFile
 
 import pytest
 
+from floridify_batch.database.provenance import Origin
 from floridify_batch.errors import UsageError
 from floridify_batch.export.dmlex_xml import NAMESPACE
-from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Item, Origin, Phrase, Pronunciation, Sense
+from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Item, Phrase, Pronunciation, Sense
 from floridify_batch.export.format import FORMATS, Format, Header, delimiter_of, is_export
 
 HOSTILE = 'a<b> & "c"\'\td\ne\\n | =1+1 ]]> \U0001f600 é'
