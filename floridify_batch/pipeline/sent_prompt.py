@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from floridify_batch.components.prompt_variable import synonyms_of
 from floridify_batch.components.recipe import Recipe, Scope, Target
 from floridify_batch.components.requests import is_named
 from floridify_batch.components.template_environment import delimited
@@ -19,6 +20,7 @@ from floridify_batch.pipeline.precondition import Precondition, squashed
 from floridify_batch.words.entry import DocId, Entry, copied_id
 
 _WORD = re.compile(r"^(?:Word|Headword): (.+)$", re.MULTILINE)
+_WORDS = re.compile(r"^Words: (.+)$", re.MULTILINE)
 _PART_OF_SPEECH = re.compile(r"^Part of speech: (.*)$", re.MULTILINE)
 _DEFINITION = re.compile(r"^(?:Definition|Sense): ", re.MULTILINE)
 _DELIMITED = re.compile(r"<<(.*?)>>", re.DOTALL)
@@ -56,7 +58,7 @@ class SentPrompt(NamedTuple):
             return False
         parts = [*recipe.subject_parts(entry, target)]
         if not self.users_template and (_WORD.search(self.prompt) or _DEFINITION.search(self.prompt)):
-            stated = _states_word(self.prompt, entry, parts)
+            stated = _states_word(self.prompt, entry, parts) and _states_synonyms(self.prompt, entry)
             return stated and all(_states_definition(self.prompt, text) for _, text in parts)
         if self.question is not None and self.prompt in _renderings(self.question, entry, target):
             return True
@@ -78,6 +80,12 @@ def _states_word(prompt: str, entry: Entry, parts: Iterable[tuple[str, str]]) ->
         rest += f" ({part[1]})"
     expected = next((part for part, _ in parts), "")
     return (not rest or rest.startswith(" (")) and squashed(rest) == squashed(expected)
+
+
+def _states_synonyms(prompt: str, entry: Entry) -> bool:
+    """Whether the prompt compares the synonyms that the word's definitions have now, if it compares any."""
+    compared, now = _WORDS.search(prompt), ", ".join(synonyms_of(entry))
+    return compared is None or squashed(compared[1]) in (squashed(now), squashed(delimited(now)))
 
 
 def _states_definition(prompt: str, text: str) -> bool:

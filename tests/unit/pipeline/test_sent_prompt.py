@@ -65,6 +65,18 @@ def test_a_word(component: C) -> None:
         assert not prompt.is_about(recipe, renamed, renamed)
 
 
+def test_compared_synonyms() -> None:
+    """A prompt that compares synonyms is about a word only while its definitions have these synonyms."""
+    slope = replace(SLOPE, synonyms=["incline", "ramp"])
+    bank, recipe = with_senses(slope, MONEY), RECIPES[C.SYNONYM_CHOOSER]
+    request = question_of(C.SYNONYM_CHOOSER).request(bank, bank)
+    prompt = SentPrompt(request.custom_id, request.prompt)
+    assert prompt.is_about(recipe, bank, bank)
+    for synonyms in (["ramp", "incline"], ["incline", "ramp", "rise"], ["incline", "a ramp"]):
+        edited = with_senses(replace(slope, synonyms=synonyms), MONEY)
+        assert not prompt.is_about(recipe, edited, edited)
+
+
 def test_texts_with_delimiters() -> None:
     """A definition with delimiters, line breaks or labels in it is recognised."""
     odd = replace(SLOPE, text="a << b >> c\n\nDefinition: other\nNot meant: it")
