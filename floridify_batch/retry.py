@@ -96,6 +96,12 @@ FULL_QUEUE = Backoff(1.0, longest=16.0)
 LIST_LAG = 2.0
 """Seconds after which a new batch usually appears in the service's list."""
 
+LONG_PAUSE = 60.0
+"""Seconds from which a pause is stated with the error that it follows."""
+
+LONGEST_HELD = 600.0
+"""Seconds for which immediate requests wait for a rate limit; a service that asks for more ends the session."""
+
 LONGEST_THROTTLE = 60.0
 """Longest pause, in seconds, that a rate limit imposes on immediate requests, whatever its headers state."""
 
@@ -128,7 +134,8 @@ async def retrying[T](
     from tenacity import AsyncRetrying, retry_if_exception_type
 
     def report(state: "RetryCallState") -> None:
-        notify(str(_error(state)))
+        pause = state.next_action.sleep if state.next_action else 0.0
+        notify(f"{_error(state)} The next attempt is in {pause:,.0f} s." if pause >= LONG_PAUSE else str(_error(state)))
 
     retries = AsyncRetrying(
         retry=retry_if_exception_type(transient),

@@ -7,7 +7,7 @@ a reply states is in `stated_error`.
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ from floridify_batch.errors import (
     ServiceUncertain,
     UnknownBatch,
 )
-from floridify_batch.retry import ACCOUNT_CODES, QUEUE_FULL, TOO_MANY_REQUESTS, is_transient
+from floridify_batch.formatting import span
+from floridify_batch.retry import ACCOUNT_CODES, LONG_PAUSE, QUEUE_FULL, TOO_MANY_REQUESTS, is_transient
 
 if TYPE_CHECKING:
     from openai import APIError
@@ -36,6 +37,7 @@ _LONGEST_REASON = 500
 _TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _END_MARKS = (".", "!", "?", "…", "。")
 _LONGEST_RETRY_AFTER = 3600.0
+_LONGEST_STATED = 366 * 86_400.0
 _LARGEST_ID = 10**40
 _LONGEST_ID = 500
 _SHORTEST_SECRET = 8
@@ -114,7 +116,7 @@ def _transient(error: Any, message: str) -> ServiceError:
     """Return the error of ours for a status after which the outcome is unknown, or a retry may succeed."""
     status = error.status_code
     if is_transient(status):
-        sentence = f"The service is temporarily unavailable (HTTP {status}): {message}"
+        sentence = f"The service is temporarily unavailable (HTTP {status}): {message}{_long_pause(error)}"
         kind = ServiceBusy if status == TOO_MANY_REQUESTS else ServiceUncertain
         return kind(sentence, retry_after(error))
     target = error.response.headers.get("location") or "an address that it does not state"
@@ -123,8 +125,20 @@ def _transient(error: Any, message: str) -> ServiceError:
     )
 
 
+def _long_pause(error: Any) -> str:
+    """Return a sentence on the pause that a refusal asks for, if it is a long one."""
+    seconds = stated_pause(error) or 0.0
+    return f" It asks for a pause of {span(timedelta(seconds=seconds))}." if seconds >= LONG_PAUSE else ""
+
+
 def retry_after(error: Any) -> float | None:
-    """Return the seconds of a refusal's Retry-After header, a number or a date; None for a pause that it leaves open.
+    """Return the seconds of a refusal's Retry-After header, up to an hour; None for a pause that it leaves open."""
+    seconds = stated_pause(error)
+    return None if seconds is None else min(seconds, _LONGEST_RETRY_AFTER)
+
+
+def stated_pause(error: Any) -> float | None:
+    """Return the seconds in a refusal's Retry-After header, a number or a date; None without a usable one.
 
     A date is compared with the service's own clock, in its Date header. A pause of 0 or less would retry in a loop.
     """
@@ -135,7 +149,7 @@ def retry_after(error: Any) -> float | None:
     except ValueError:
         then, now = _date(stated), _date(headers.get("date", ""))
         seconds = (then - now).total_seconds() if then and now else nan
-    return min(seconds, _LONGEST_RETRY_AFTER) if isfinite(seconds) and seconds > 0 else None
+    return min(seconds, _LONGEST_STATED) if isfinite(seconds) and seconds > 0 else None
 
 
 def _date(text: str) -> datetime | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
-from floridify_batch.errors import ServiceUncertain, UsageError
+from floridify_batch.errors import ServiceRefused, ServiceUncertain, UsageError
 from floridify_batch.providers.client import FLEX_TIMEOUT, REQUEST_TIMEOUT, new_client
 from floridify_batch.providers.error import (
     from_status,
@@ -24,7 +25,16 @@ from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP
 from floridify_batch.providers.rate_limit import Throttle
 from floridify_batch.providers.reply import received, unusable_reply
 from floridify_batch.providers.stated_error import stated_error
-from floridify_batch.retry import FLEX_REQUEST, LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
+from floridify_batch.retry import (
+    FLEX_REQUEST,
+    LONG_PAUSE,
+    LONGEST_THROTTLE,
+    REQUEST,
+    TOO_MANY_REQUESTS,
+    is_transient,
+    retrying,
+)
+from floridify_batch.timing import Notify, ignore
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -70,6 +80,10 @@ class OpenAIConnector:
         if flex:
             self._client = self._client.with_options(timeout=FLEX_TIMEOUT)
         self._throttle = Throttle()
+        self.longest_pause = inf
+        """Seconds of a pause that the service may ask for; a longer one ends the requests."""
+        self.waiting: Notify = ignore
+        """Callback for the reason of a long pause."""
 
     async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
         """Return the parsed answer to a request.
@@ -129,8 +143,8 @@ class OpenAIConnector:
                     raise error
                 return reply
         except APIStatusError as error:
-            self._slow_down(error)
             raise_if_refused(error)
+            self._slow_down(error)
             if isinstance(from_status(error), ServiceUncertain):
                 raise _TransientError(error, retry_after(error)) from error
             return _error_reply(error)
@@ -156,9 +170,16 @@ class OpenAIConnector:
         return unusable_reply(_NO_REPLY)
 
     def _slow_down(self, error: "APIStatusError") -> None:
-        """Pass the rate limit that a refusal states to the throttle."""
+        """Pass the rate limit that a refusal states to the throttle.
+
+        Raises `ServiceRefused` for a pause that no session waits for.
+        """
         self._throttle.note(error.response.headers)
         seconds = retry_after(error)
+        if is_transient(error.status_code) and (seconds or 0.0) > self.longest_pause:
+            raise ServiceRefused(f"{from_status(error)} No more requests are sent; resume after that.") from error
+        if (seconds or 0.0) >= LONG_PAUSE:
+            self.waiting(f"{from_status(error)} Waiting.")
         if error.status_code == TOO_MANY_REQUESTS and seconds is not None:
             self._throttle.hold(min(seconds, LONGEST_THROTTLE))
 

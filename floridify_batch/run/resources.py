@@ -16,7 +16,7 @@ from floridify_batch.providers.interface import Batches, TransferProgress, ignor
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.preflight import PreflightBatches
-from floridify_batch.retry import POLL_ATTEMPTS
+from floridify_batch.retry import LONGEST_HELD, POLL_ATTEMPTS
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.timing import Notify, ignore
@@ -154,6 +154,9 @@ class Resources:
             connector = OpenAIConnector(
                 key, settings.model, base_url=base_url, concurrency=settings.concurrency, flex=flex
             )
+            connector.waiting = self.on_wait
+            if settings.immediate:  # without, a preflight that is not answered costs nothing but itself
+                connector.longest_pause = LONGEST_HELD
             opened = ImmediateBatches(connector, self.checkpoint.folder, sync_every=sync_every)
             opened.notice = notice
             return opened

@@ -8,6 +8,7 @@ is cancelled, and its cost is part of the bill.
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from datetime import timedelta
 from math import inf
 
 from floridify_batch.costs.usage import Usage
@@ -21,10 +22,11 @@ from floridify_batch.errors import (
     UnknownBatch,
     concerns_one_batch,
 )
+from floridify_batch.formatting import stamp
 from floridify_batch.pipeline.chunk import whole_requests
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.transfer import METADATA_LENGTH, created_for, look_up, upload
-from floridify_batch.retry import DOUBTFUL_CREATIONS, SUBMISSION, lookup_pauses
+from floridify_batch.retry import DOUBTFUL_CREATIONS, LONG_PAUSE, SUBMISSION, lookup_pauses
 from floridify_batch.run.budget import chunk_rate
 from floridify_batch.run.chunk_split import full_queue, split
 from floridify_batch.run.event import Notice, Waiting
@@ -137,7 +139,7 @@ class Submitter:
             job = await self._created(record)
         except ServiceBusy as error:
             pause = SUBMISSION.pause(self._attempts(record)) if error.retry_after is None else error.retry_after
-            self._report(record, f"{error} Retrying in {pause:,.0f} s.")
+            self._report(record, f"{error} Retrying in {pause:,.0f} s{self._at(pause)}.")
             self._wait(record, in_doubt=self._is_in_doubt(record), pauses=(pause,))
         except QueueFull as error:
             self._lookups.pop(record.number, None)
@@ -171,6 +173,10 @@ class Submitter:
             f"{error} Nothing of this run has been sent: start it again with other options, or resume with another "
             "model (--model NAME)."
         )
+
+    def _at(self, pause: float) -> str:
+        """Return the time after a long pause, as a part of a sentence."""
+        return f", at {stamp(self._run.clock() + timedelta(seconds=pause))}" if pause >= LONG_PAUSE else ""
 
     def _attempts(self, record: ChunkRecord) -> int:
         lookup = self._lookups.get(record.number)

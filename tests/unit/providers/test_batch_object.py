@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
+from openai import APIStatusError
 
 from floridify_batch.providers.batch_object import job_of, parsed_object
-from floridify_batch.providers.error import Unreadable, identity_of, retry_after
+from floridify_batch.providers.error import Unreadable, from_status, identity_of, retry_after
 
 
 def test_numbers_for_ids() -> None:
@@ -44,6 +46,25 @@ def test_retry_after(stated: str, seconds: float | None) -> None:
     headers = {"retry-after": stated, "date": "Sat, 28 Nov 2026 12:00:00 GMT"}
     error = SimpleNamespace(response=SimpleNamespace(headers=headers))
     assert retry_after(error) == seconds
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ("7", ""),
+        ("-3", ""),
+        ("soon", ""),
+        ("300", " It asks for a pause of 5 min."),
+        ("Sun, 29 Nov 2026 12:00:00 GMT", " It asks for a pause of 1 d."),
+        ("1e300", " It asks for a pause of 366 d."),
+    ],
+)
+def test_a_long_pause_is_stated(stated: str, shown: str) -> None:
+    """The sentence on a refusal states the whole pause that it asks for, if that is a long one."""
+    headers = {"retry-after": stated, "date": "Sat, 28 Nov 2026 12:00:00 GMT"}
+    request = httpx2.Request("GET", "http://x")
+    error = APIStatusError("Slow.", response=httpx2.Response(429, headers=headers, request=request), body=None)
+    assert str(from_status(error)).endswith(f"(HTTP 429): Slow.{shown}")
 
 
 def test_a_date_without_a_clock() -> None:

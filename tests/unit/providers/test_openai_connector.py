@@ -1,5 +1,6 @@
 """One request at once: whatever comes back with 200 is a reply, also where no service wrote it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from floridify_batch.components.requests import AnswerError, CustomId, Envelope,
 from floridify_batch.costs.usage import usage_of
 from floridify_batch.errors import ServiceRefused, UsageError
 from floridify_batch.providers.openai_connector import OpenAIConnector
+from floridify_batch.retry import LONGEST_HELD
 from tests.http_services import Handler, fixed_response, raw_response, served
 
 ENVELOPE = Envelope("domain", DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
@@ -174,3 +176,36 @@ async def test_a_request_that_is_blocked() -> None:
         with pytest.raises(ServiceRefused):
             await connector.post(REQUEST.body)
         await connector.close()
+
+
+def _asking(pause: str, status: bytes = b"429 Too Many Requests") -> bytes:
+    """A refusal that asks for a pause."""
+    head = b"HTTP/1.1 " + status + b"\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    return head + b"retry-after: " + pause.encode() + b"\r\ncontent-length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("status", [b"429 Too Many Requests", b"503 Service Unavailable"])
+async def test_a_pause_of_hours(status: bytes) -> None:
+    """A service that asks for a longer pause than a session waits for ends the requests, with the time."""
+    async with raw_response(_asking("39600", status)) as (url, sent):
+        connector = OpenAIConnector("any", "m", base_url=url)
+        connector.longest_pause = LONGEST_HELD
+        with pytest.raises(ServiceRefused, match=r"asks for a pause of 1. h.*resume after that"):
+            await connector.post({"model": "m", "messages": []})
+        await connector.close()
+        assert sent() == 1
+
+
+async def test_a_pause_of_minutes() -> None:
+    """A pause of minutes is reported, and waited for."""
+    said: list[str] = []
+    async with raw_response(_asking("120")) as (url, sent):
+        connector = OpenAIConnector("any", "m", base_url=url)
+        connector.longest_pause, connector.waiting = LONGEST_HELD, said.append
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await connector.post({"model": "m", "messages": []})
+        await connector.close()
+        assert sent() == 1
+    assert len(said) == 1
+    assert "asks for a pause of 2 min. Waiting." in said[0]

@@ -1,17 +1,19 @@
 """Waits that the service asks for: a queue that is full at the creation of a batch, and Retry-After."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import override
 
 import pytest
 
-from floridify_batch.errors import QueueFull
-from floridify_batch.providers.interface import BatchError, BatchJob
+from floridify_batch.errors import QueueFull, ServiceBusy
+from floridify_batch.providers.interface import BatchError, BatchJob, Submission
 from floridify_batch.run.driver import Driver, StopReason
+from floridify_batch.run.event import Waiting
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
-from tests.fakes import End, MemoryStore, Scenario, Service
+from tests.fakes import End, MemoryStore, Recorder, Scenario, Service
 
 WORDS = [f"word{letter}" for letter in "abcdefgh"]
 
@@ -94,6 +96,27 @@ async def test_retry_after_at_creation(tmp_path: Path) -> None:
     await finished(scenario)
     assert 4.0 <= scenario.sleeps[0] <= 7.0  # the clock advances a little by itself
     assert len(scenario.service.files) == 1
+
+
+class Resting(Service):
+    """A service that asks for a pause of an hour before its first creation."""
+
+    rested = False
+
+    @override
+    async def create(self, submission: Submission) -> BatchJob:
+        if not self.rested:
+            self.rested = True
+            raise ServiceBusy("Too many requests. It asks for a pause of 5 h.", 3600.0)
+        return await super().create(submission)
+
+
+async def test_a_long_pause_at_creation(tmp_path: Path) -> None:
+    """A long pause is stated with its length and its end."""
+    scenario, recorder = new_scenario(tmp_path, Resting(), batch_size=None), Recorder()
+    assert await Driver(scenario.run(recorder=recorder)).process() is StopReason.FINISHED
+    said = [each.reason for each in recorder.of(Waiting)]
+    assert re.search(r"5 h\. Retrying in 3,600 s, at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.$", said[0])
 
 
 async def test_retry_after_at_upload(tmp_path: Path) -> None:
