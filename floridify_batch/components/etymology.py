@@ -5,9 +5,12 @@ from typing import Annotated
 from floridify_batch.components.answer import Answer, OptionalText, Statement, Term, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import WordRecipe, is_defined
+from floridify_batch.components.synonyms import merged_words
 from floridify_batch.components.synthesis_entry import in_entry
 from floridify_batch.costs.answer_length import PROSE_SPREAD
 from floridify_batch.words.entry import Entry
+
+MAX_ROOTS = 20
 
 
 class EtymologyResponse(Answer):
@@ -21,7 +24,11 @@ class EtymologyResponse(Answer):
 
 def outcome(entry: Entry, _: Entry, answer: EtymologyResponse, provenance: Provenance) -> Outcome:
     """The etymology, in the synthesis entry."""
-    etymology = answer.model_dump(exclude={"confidence"}) | {"model_info": provenance.model_info(answer.confidence)}
+    roots = (root for root in answer.root_words if any(map(str.isalpha, root)))  # a year is none
+    etymology = answer.model_dump(exclude={"confidence"}) | {
+        "root_words": merged_words((), roots, MAX_ROOTS),
+        "model_info": provenance.model_info(answer.confidence),
+    }
     return in_entry(entry, {"etymology": etymology})
 
 

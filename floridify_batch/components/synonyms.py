@@ -71,7 +71,9 @@ class LeanSynonymGenerationResponse(SynonymGenerationResponse):
 
     @model_validator(mode="after")
     def _join(self) -> Self:
-        self.synonyms.extend(self.cognates)
+        # A word of both lists is no cognate: neither states a language.
+        own = {each.word.casefold() for each in self.synonyms}
+        self.synonyms.extend(each for each in self.cognates if each.word.casefold() not in own)
         return self
 
 

@@ -71,6 +71,7 @@ class Batches:
     ) -> None:
         self.faults = faults
         self._endpoint = endpoint
+        self._answered: dict[str, float] = {}
         self._folder = folder
         self._settings = settings
         self._clock = clock
@@ -135,6 +136,8 @@ class Batches:
 
     def progress(self, record: BatchRecord) -> float:
         """Return the finished share of a batch."""
+        if record.id in self._answered:
+            return self._answered[record.id]
         if record.status != "in_progress":
             return 0.0 if record.status == "validating" else record.finished_share
         elapsed = self._clock() - record.entered["in_progress"]
@@ -231,7 +234,7 @@ class Batches:
 
     async def _finalize(self, record: BatchRecord) -> None:
         if self._endpoint:
-            await self._endpoint.write(_valid_bodies(record, self._folder), self._folder.passed(record.id))
+            await self._pass_on(record, self._endpoint)
         results = await self._in_thread(
             write_results,
             record,
@@ -243,6 +246,16 @@ class Batches:
         )
         if self._folder.batch(record.id).status == record.status:  # otherwise it was cancelled while expiring
             self._move(self._with_results(record, results), record.ending)
+
+    async def _pass_on(self, record: BatchRecord, endpoint: Endpoint) -> None:
+        def answered(count: int) -> None:
+            self._answered[record.id] = count / max(1, record.total)
+
+        answered(0)
+        try:
+            await endpoint.write(_valid_bodies(record, self._folder), self._folder.passed(record.id), answered)
+        finally:
+            del self._answered[record.id]
 
     def _with_results(self, record: BatchRecord, results: Results) -> BatchRecord:
         now = self._clock()

@@ -5,7 +5,7 @@ The endpoint decides which models exist and what an answer looks like, so its an
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,12 +73,18 @@ class Endpoint:
         except orjson.JSONDecodeError:
             return _failed("server_error", f"The endpoint answered with status {reply.status_code} and no JSON.")
 
-    async def write(self, requests: Iterable[Mapping[str, Any] | None], path: Path) -> None:
-        """Write the outcomes of requests, one line each, in their order; null for None."""
+    async def write(
+        self, requests: Iterable[Mapping[str, Any] | None], path: Path, notify: Callable[[int], None]
+    ) -> None:
+        """Write the outcomes of requests, one line each, in their order; null for None.
+
+        `notify` is called with the number of requests that have an outcome.
+        """
         in_flight: deque[asyncio.Task[Passed | None]] = deque()
         with path.open("wb") as file:
             async with asyncio.TaskGroup() as tasks:
-                for body in requests:
+                for number, body in enumerate(requests):
+                    notify(number - len(in_flight))
                     if len(in_flight) == CONCURRENCY:
                         file.write(_line(await in_flight.popleft()))
                     in_flight.append(tasks.create_task(self._answer_any(body)))

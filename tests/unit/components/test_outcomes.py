@@ -13,6 +13,7 @@ from floridify_batch.components.change import Change, Collection, Insert, Proven
 from floridify_batch.components.collocations import CollocationItem, CollocationResponse
 from floridify_batch.components.definitions import FallbackDefinition, FallbackDefinitionsResponse
 from floridify_batch.components.domain import DomainIdentificationResponse
+from floridify_batch.components.etymology import EtymologyResponse
 from floridify_batch.components.examples import ExampleGenerationResponse
 from floridify_batch.components.frequency_band import FrequencyBandResponse
 from floridify_batch.components.grammar_patterns import GrammarPatternResponse
@@ -20,7 +21,12 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.register import RegisterClassificationResponse
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.components.synonyms import SynonymCandidate, SynonymGenerationResponse, merged_words
+from floridify_batch.components.synonyms import (
+    LeanSynonymGenerationResponse,
+    SynonymCandidate,
+    SynonymGenerationResponse,
+    merged_words,
+)
 from floridify_batch.components.synthesis_entry import new_entry
 from floridify_batch.components.usage_notes import UsageNoteItem, UsageNoteResponse
 from floridify_batch.components.word_forms import WordFormItem, WordFormResponse
@@ -115,6 +121,26 @@ def test_a_region_makes_no_other_language(tag: str, stated: str) -> None:
     assert changed(C.SYNONYMS, synonyms("side", language=stated), source=source).target.fields == {"synonyms": ["side"]}
     foreign = changed(C.SYNONYMS, synonyms("rive", language="fr-CA"), source=source).target.fields
     assert foreign["cognates"] == ["rive"]
+
+
+def test_a_word_of_both_lists_is_no_cognate() -> None:
+    """A word that an answer lists among the synonyms, and without a language again, is a synonym only."""
+    answer = LeanSynonymGenerationResponse.model_validate({"synonyms": ["shore"], "cognates": ["Shore", "rive"]})
+    assert changed(C.SYNONYMS, answer).target.fields == {"synonyms": ["shore"], "cognates": ["rive"]}
+
+
+def test_roots_are_words() -> None:
+    """Root words are stored once each, without numbers, up to a limit."""
+    roots = ["banca", "2017", "Banca", "*bankiz", *(f"root{chr(97 + n)}" for n in range(26))]
+    answer = EtymologyResponse(
+        text="From Italian.", origin_language=None, root_words=roots, first_known_use=None, confidence=1
+    )
+    entry = Entry(BANK, (sense(),))
+    change = RECIPES[C.ETYMOLOGY].change(entry, entry, answer, provenance())
+    assert change is not None
+    written = [each.fields for each in (change.target, *change.inserts, *change.updates)]
+    (stored,) = [fields["etymology"]["root_words"] for fields in written if "etymology" in fields]
+    assert (stored[:3], len(stored)) == (["banca", "*bankiz", "roota"], 20)
 
 
 def test_words_of_other_languages_are_cognates() -> None:
