@@ -28,8 +28,8 @@ ADVANCED = "Advanced"
 ALL_OPTIONS = "batch_synth.all_options"
 """Key in a context's `meta`: whether its help lists advanced options, too."""
 
-_HIDDEN = ("show_completion", "help")
-"""Options that the help of all commands leaves out, so that the commands fit a screen."""
+_HIDDEN = ("install_completion", "show_completion", "help")
+"""Options that only `help --all` lists, so that the commands fit a screen."""
 
 _FEW = 3
 """Number of advanced options that are listed in any case."""
@@ -79,7 +79,8 @@ class HelpfulGroup(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help: the commands, then the options before a command."""
         commands = filter(None, (self.get_command(ctx, name) for name in self.list_commands(ctx)))
-        params = (param for param in self.get_params(ctx) if param.name not in _HIDDEN)
+        hidden = () if ctx.meta.get(ALL_OPTIONS) else _HIDDEN
+        params = (param for param in self.get_params(ctx) if param.name not in hidden)
         formatter.write(_screen(self, ctx, list(_commands(commands)), _options(params)))
 
 

@@ -29,6 +29,7 @@ from floridify_batch.cli.project_file import PROJECT, ProjectCommand
 from floridify_batch.cli.recover import recover
 from floridify_batch.cli.report import report
 from floridify_batch.cli.resume import resume
+from floridify_batch.cli.review import review
 from floridify_batch.cli.run import run
 from floridify_batch.cli.sandbox import SandboxCommand, sandbox
 from floridify_batch.cli.show import show
@@ -99,6 +100,7 @@ def print_help(
     group: Any = context.parent
     if group is None or command is None:
         context = group or context
+        context.meta[ALL_OPTIONS] = every
         typer.echo(context.get_help())
         return
     found = group.command.get_command(group, command)
@@ -129,6 +131,7 @@ _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provid
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
 _add("Dictionary", export, "export words.txt --out words.jsonl", "export --all --format jsonl --out dictionary.jsonl")
 _add("Dictionary", check, "check bank tear", "check --all --json")
+_add("Dictionary", review, "review bank tear --out review.csv", "review --in review.csv --dry-run")
 _add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05", cls=SandboxCommand)
 
 

@@ -296,6 +296,9 @@ def _in_order(merged: Mapping[tuple[Collection, DocId], Merged]) -> list[Merged]
 EMPTY_DIGEST = "0" * 8
 """The digest of a value that is absent or empty."""
 
+REVIEWED = "reviewed"
+"""The mark in place of a digest of a value that a person has accepted, edited or removed: it is the digest of none."""
+
 _FORM = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 
 

@@ -152,7 +152,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     identity = document["_id"]
     entries, own = found.entries.get(identity, []), found.definitions.get(identity, {})
     entries, own = in_one_language(document, entries, own, language)
-    prefix = _stamp_prefix(document, language)
+    prefix = stamp_prefix(document, language)
     ours = synthesis_entry(entries) or {}
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
     check_types("word", document, WORD_TYPES)
@@ -205,7 +205,7 @@ def languages_of(document: Document) -> list[str]:
     return [str(each) for each in stated] if isinstance(stated, list | tuple) else []
 
 
-def _stamp_prefix(word: Document, language: str) -> str:
+def stamp_prefix(word: Document, language: str) -> str:
     """The prefix of the keys of the stamps about a further language of a word."""
     several = len(languages_of(word)) > 1 and primary_language(first_language(word)) != primary_language(language)
     return f"{primary_language(language)}:" if several else ""

@@ -62,13 +62,18 @@ _TEXTS_OF_SENSE = {"synonyms": "", "antonyms": "", "collocations": "text", "usag
 
 def entry_texts(headword: Headword, language: str | None = None) -> Iterator[EntryTexts]:
     """The texts of a headword in one language, or in each of its languages."""
+    return (texts_of(own, each) for own, each in by_language(headword, language))
+
+
+def by_language(headword: Headword, language: str | None = None) -> Iterator[tuple[Headword, str]]:
+    """A headword in one language, or in each of its languages."""
     first = first_language(headword.word)
     languages = headword.languages(first) or [first]
     for own in [language] if language else languages:
-        yield _entry_texts(headword.in_language(own) if len(languages) > 1 else headword, own)
+        yield headword.in_language(own) if len(languages) > 1 else headword, own
 
 
-def _entry_texts(headword: Headword, language: str) -> EntryTexts:
+def texts_of(headword: Headword, language: str) -> EntryTexts:
     """The texts that checks read: those of the synthesis entry, or else of all entries."""
     examples = {each.get("_id"): each for each in headword.examples}
     senses = [_sense(sense, label, examples) for label, sense in labelled_senses(headword)]

@@ -56,7 +56,7 @@ async def export_file(source: EntrySource, target: ExportTarget, progress: Progr
         choices = ", ".join(languages)
         raise UsageError(f"A file of the format {target.format} has one language; pass --language ({choices}).")
     result, done = ExportResult(), 0
-    with _complete_only(path) as out:
+    with complete_only(path) as out:
         writer = record.make_writer(out, Header(target.title, languages[0], target.date, target.delimiter))
         async for looked_up, entries in source.pages():
             _write(writer, entries, result, record.lacks)
@@ -69,7 +69,7 @@ async def export_file(source: EntrySource, target: ExportTarget, progress: Progr
 
 
 @contextmanager
-def _complete_only(path: Path) -> Iterator[IO[bytes]]:
+def complete_only(path: Path) -> Iterator[IO[bytes]]:
     """Replace a file at the end; an exception removes the part that was written."""
     try:
         with replacing(path) as out:

@@ -32,6 +32,7 @@ ORDER = (
     ("components",),
     ("pipeline", "providers", "database", "sandbox"),
     ("run", "export"),
+    ("review",),
     LIBRARY,
     ("display",),
     ("cli",),

@@ -1,0 +1,179 @@
+"""The `review` command: write stored values to a file for decisions, and store the decisions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from floridify_batch.cli import completion
+from floridify_batch.cli.context import ExitCode, check_exists, check_name, config_at, place_and_language
+from floridify_batch.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    MongoOption,
+    OnlyCheckpointOption,
+    RunLanguageOption,
+)
+from floridify_batch.errors import UsageError
+from floridify_batch.formatting import counted
+from floridify_batch.timing import utc_now
+
+if TYPE_CHECKING:
+    from floridify_batch.database.connection import Place
+    from floridify_batch.database.store import MongoStore
+    from floridify_batch.review.decision import RefusedRow
+    from floridify_batch.review.review_file import ReviewCounts
+    from floridify_batch.review.row import SheetRow
+    from floridify_batch.review.storage import ReviewResult
+
+
+def review(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORDS...", help="Headwords.", rich_help_panel="Content", autocompletion=completion.words
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Review all words of the database.", rich_help_panel="Content")
+    ] = False,
+    language: RunLanguageOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write FILE (.csv, .xlsx, .html).", rich_help_panel="Output"),
+    ] = None,
+    decided: Annotated[
+        Path | None,
+        typer.Option("--in", "-i", metavar="FILE", help="Store the decisions in FILE.", rich_help_panel="Control"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the decisions only.", rich_help_panel="Control")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Replace the file of --out if it exists.", rich_help_panel="Output")
+    ] = False,
+    checkpoint: OnlyCheckpointOption = None,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Review stored values in a spreadsheet or browser."""
+    if (out is None) == (decided is None):
+        raise UsageError("Pass --out FILE to write a review file, or --in FILE to store its decisions.")
+    if out is not None and everything == bool(words):
+        raise UsageError("Pass the words to review, or --all.")
+    if decided is not None and (words or everything):
+        raise UsageError("--in stores the decisions of all words in its file; leave the words out.")
+    place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
+    if decided is not None:
+        raise typer.Exit(store_review(place, decided, write=not dry_run))
+    if out is not None:
+        check_out(out, yes=yes)
+        texts = None if everything else words
+        asyncio.run(write_file(place, out, texts, language or (None if everything else its)))
+
+
+# ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_out(path: Path, *, yes: bool = False) -> None:
+    """Check that a review file can be written, and replaces no other file. Raises `UsageError`."""
+    from floridify_batch.review.review_file import writer_of
+
+    check_name(path)
+    writer_of(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file in --out.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}; create it, or choose another --out.")
+    if path.exists() and not yes:
+        raise UsageError(f"{path} exists, and may hold decisions; pass --yes to replace it, or another --out.")
+
+
+async def write_file(place: "Place", path: Path, words: Sequence[str] | None, language: str | None) -> "ReviewCounts":
+    """Write the review file of these words, or of all. Raises `UsageError` where they have no value."""
+    from floridify_batch.database.connection import opened
+    from floridify_batch.display.console import say, say_on_stderr
+    from floridify_batch.review.review_file import write_review
+    from floridify_batch.words.entry import clean_word, spellings_of
+
+    check_exists(place)
+    texts = None if words is None else [clean_word(each)[0] or each for each in dict.fromkeys(words)]
+    seen = set[str]()
+    async with opened(place, say_on_stderr) as store:
+        counts = await write_review(_rows(store, texts, language, seen), path)
+    for each in texts or ():
+        if seen.isdisjoint(spellings_of(each)):
+            say_on_stderr(f"No entry for {each!r}.")
+    rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
+    say(f"{rows} of {counted(len(seen), 'word')} written to {path}.")
+    return counts
+
+
+async def _rows(
+    store: "MongoStore", texts: Sequence[str] | None, language: str | None, seen: set[str]
+) -> "AsyncIterator[SheetRow]":
+    """The rows of the words, which are added to `seen`."""
+    from floridify_batch.database.entry_text import by_language, stored_headwords, texts_of
+    from floridify_batch.database.provenance import stamps_of
+    from floridify_batch.review.sheet import sheet_rows
+
+    stamps: dict[Any, Mapping[str, Any]] = {}
+    async for headword in stored_headwords(store, texts, language):
+        seen.add(str(headword.word["text"]))
+        stamps |= await stamps_of(store, [headword], stamps)
+        for own, each in by_language(headword, language):
+            for row in sheet_rows(own, texts_of(own, each), stamps):
+                yield row
+
+
+# ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def store_review(place: "Place", path: Path, *, write: bool = True) -> ExitCode:
+    """Store the decisions of a file, and print their numbers and each row that is not applied."""
+    from floridify_batch.display.console import say
+
+    result = asyncio.run(store_decisions(place, path, write=write))
+    for sentence in _sentences(result, place, write=write):
+        say(sentence)
+    return ExitCode.SOME_FAILED if result.refused else ExitCode.SUCCESS
+
+
+async def store_decisions(place: "Place", path: Path, *, write: bool = True) -> "ReviewResult":
+    """Store the decisions of a file in a database. Idempotent."""
+    from floridify_batch.database.connection import opened
+    from floridify_batch.display.console import say_on_stderr
+    from floridify_batch.review.decision import read_rows, rejected_definitions
+    from floridify_batch.review.storage import DecisionStore
+
+    def refused(row: "RefusedRow") -> None:
+        say_on_stderr(f"Row {row.number}: {row.reason}.")
+
+    check_exists(place)
+    async with opened(place, say_on_stderr) as store:
+        decisions = DecisionStore(store, utc_now(), refused, write, rejected_definitions(path))
+        if not write:
+            return await decisions.take(read_rows(path))
+        await store.check_writable()
+        async with store.locked(f"review {uuid4().hex}"):
+            return await decisions.take(read_rows(path))
+
+
+def _sentences(result: "ReviewResult", place: "Place", *, write: bool) -> list[str]:
+    from floridify_batch.review.revision import Outcome
+
+    outcomes = (Outcome.ACCEPTED, Outcome.EDITED, Outcome.REJECTED)
+    numbers = ", ".join(f"{result.outcomes[each]:,} {each}" for each in outcomes if result.outcomes[each])
+    stored = f"{counted(result.changes, 'decision')} {'stored' if write else 'to store'} in {place}: {numbers}."
+    lines = [stored if result.changes else f"Nothing to store in {place}."]
+    if unchanged := result.outcomes[Outcome.UNCHANGED]:
+        lines.append(f"Unchanged: {counted(unchanged, 'decision')}, stored before or about a rejected definition.")
+    if result.refused:
+        lines.append(f"Not applied: {counted(result.refused, 'row')}, named above.")
+    if result.undecided:
+        lines.append(f"Without a decision: {counted(result.undecided, 'row')}.")
+    return lines

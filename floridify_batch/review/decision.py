@@ -1,0 +1,190 @@
+"""The decisions in a review file, as a person's spreadsheet has saved it.
+
+Columns may be reordered, added or, except for the key and the decision, missing; so may rows. A row that cannot be read
+is named, and the others go on.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, time
+from enum import StrEnum
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from floridify_batch.errors import UsageError
+from floridify_batch.formatting import counted
+from floridify_batch.review.field import DEFINITION
+from floridify_batch.review.row import DECISION, EDITED, KEY, RowKey
+from floridify_batch.words.entry import DocId
+
+
+class Verdict(StrEnum):
+    """A decision about a value."""
+
+    ACCEPT = "accept"
+    EDIT = "edit"
+    REJECT = "reject"
+
+
+class DecidedRow(NamedTuple):
+    """A row with a decision; `number` is its number in a spreadsheet, `edited` replaces the stored value."""
+
+    number: int
+    key: RowKey
+    verdict: Verdict
+    edited: str = ""
+
+
+class RefusedRow(NamedTuple):
+    """A row that is not applied, with the reason."""
+
+    number: int
+    reason: str
+
+
+type ReadRow = DecidedRow | RefusedRow | None
+"""A row as read; None for one without a decision."""
+
+
+def read_rows(path: Path) -> Iterator[ReadRow]:
+    """The rows of a review file. Raises `UsageError` for a file that is none."""
+    with _records(path) as records:
+        head = [_folded(each) for each in next(records, ())]
+        if KEY.casefold() not in head or DECISION not in head:
+            raise UsageError(
+                f"{path} is not a review file: its first row has no columns {KEY!r} and {DECISION!r}. "
+                "Create one with: batch-synth review WORDS --out review.csv"
+            )
+        places = {name: head.index(name.casefold()) for name in (KEY, DECISION, EDITED) if name.casefold() in head}
+        for number, record in enumerate(records, 2):
+            yield _row(number, record, places)
+
+
+def rejected_definitions(path: Path) -> frozenset[DocId]:
+    """The definitions that a review file rejects."""
+    decided = (row for row in read_rows(path) if isinstance(row, DecidedRow) and row.verdict is Verdict.REJECT)
+    return frozenset(row.key.holder for row in decided if row.key.field is DEFINITION)
+
+
+def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadRow:
+    cells = {name: record[place] if place < len(record) else "" for name, place in places.items()}
+    if swallowed := sum(len(_ROW_BEGIN.findall(each)) for each in record if isinstance(each, str)):
+        rows = counted(swallowed, "row")
+        return RefusedRow(number, f"a quotation mark in it is not closed, so that {rows} below cannot be separated")
+    text, edited = _folded(cells[DECISION]), cells.get(EDITED, "")
+    if not text:
+        stray = not isinstance(edited, str) or edited.strip()
+        return RefusedRow(number, "an edited value without a decision; write edit") if stray else None
+    verdict = _VERDICTS.get(text)
+    key = RowKey.read(str(cells[KEY] or ""))
+    if verdict is None:
+        return RefusedRow(number, f"the decision “{text[:_LONGEST]}” is none of {', '.join(Verdict)}")
+    if key is None:
+        return RefusedRow(number, "its row ID is missing or damaged")
+    if reason := _odd_edit(verdict, edited):
+        return RefusedRow(number, reason)
+    return DecidedRow(number, key, verdict, str(edited))
+
+
+def _odd_edit(verdict: Verdict, edited: Any) -> str:
+    """The reason why an edited value does not go with a decision; "" if it does."""
+    if not isinstance(edited, str):
+        return f"the edited value is not a text but {edited!r}; format the column as text"
+    if verdict is Verdict.EDIT and not edited.strip():
+        return "the decision is edit, and the edited value is empty; write reject to remove the value"
+    if verdict is not Verdict.EDIT and edited.strip():
+        return f"the decision is {verdict}, and there is an edited value; write edit, or clear it"
+    return "" if _is_unicode(edited) else "its edited value is not in UTF-8; save the file as CSV UTF-8"
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+_LONGEST = 40
+_ROW_BEGIN = re.compile(r"\n\"?(?:definitions|entries)/[0-9a-f]{24}/")
+_VERDICTS = {form: verdict for verdict in Verdict for form in (str(verdict), verdict[0], f"{verdict}ed", f"{verdict}s")}
+
+
+_AROUND = " \t\r\n\xa0\ufeff\"'.\u201c\u201d\u201e\u2018\u2019"
+
+
+def _folded(cell: Any) -> str:
+    """A cell without case, spaces and the quotation marks that a spreadsheet may have put around it."""
+    return " ".join(str("" if cell is None else cell).strip(_AROUND).casefold().split())
+
+
+# ── files ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _records(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
+    """The records of a file, the header first."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise UsageError(f"The file {path} cannot be read: {error.strerror}.") from None
+    if start.startswith(b"PK\x03\x04"):
+        with _sheet(path) as rows:
+            yield rows
+        return
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as text:
+        yield _csv_records(text)
+
+
+_DELIMITERS = ",;\t|"
+
+
+def _csv_records(text: TextIO) -> Iterator[Sequence[str]]:
+    """The records of CSV with whichever delimiter its header has."""
+    csv.field_size_limit(2**31 - 1)
+    first = text.readline(1 << 16)
+    if first.lower().startswith("sep="):
+        first = text.readline(1 << 16)
+    delimiter = max(_DELIMITERS, key=first.count)
+    return _sound(csv.reader(chain([first], text), delimiter=delimiter))
+
+
+def _sound(records: Iterator[list[str]]) -> Iterator[Sequence[str]]:
+    """The records that can be read; any other is empty."""
+    while True:
+        try:
+            yield next(records)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield ()
+
+
+@contextmanager
+def _sheet(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
+    """The rows of an Excel file's first sheet."""
+    try:
+        openpyxl = import_module("openpyxl")
+    except ImportError:
+        raise UsageError(
+            f"Reading {path} needs openpyxl, which the extra xlsx of batch-synth installs; or save the sheet as CSV."
+        ) from None
+    try:
+        book = openpyxl.load_workbook(path, read_only=True)
+    except Exception as error:  # openpyxl raises whatever a damaged file makes fail
+        raise UsageError(f"{path} cannot be read as an Excel file: {error}.") from None
+    try:
+        yield ([_text_of(cell) for cell in row] for row in book.worksheets[0].iter_rows(values_only=True))
+    finally:
+        book.close()
+
+
+def _text_of(value: Any) -> Any:
+    """The text of a cell; a date or a truth value is none, since it is not known which text became it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | date | time):
+        return value
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,167 @@
+"""Review: values out to a file, decisions in it back into the database, and later runs that keep them."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from floridify_batch.cli.review import store_decisions, write_file
+from floridify_batch.database.connection import Place
+from floridify_batch.review.row import COLUMNS
+from tests.documents import add_definition, add_entry, add_word, everything
+from tests.workspace import Workspace
+
+type Found = Database[dict[str, Any]]
+type Row = dict[str, str]
+
+ASKED = "synonyms,antonyms,usage_notes,grammar_patterns,collocations,examples,pronunciation,etymology,facts"
+
+
+def place_of(workspace: Workspace) -> Place:
+    return Place(workspace.mongo_url, workspace.database.name)
+
+
+async def written(workspace: Workspace, *words: str) -> list[Row]:
+    """Write the review file of words, and return its rows."""
+    path = workspace.folder / "review.csv"
+    await write_file(place_of(workspace), path, words or None, None)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def saved(folder: Path, rows: list[Row], columns: tuple[str, ...] = COLUMNS, delimiter: str = ",") -> Path:
+    """Save rows as a spreadsheet does."""
+    path = folder / "decided.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, delimiter=delimiter, extrasaction="ignore", quoting=csv.QUOTE_ALL)
+        table.writeheader()
+        table.writerows(rows)
+    return path
+
+
+def decide(row: Row, decision: str, edited: str = "") -> None:
+    row["decision"], row["edited value"] = decision, edited
+
+
+def of(rows: list[Row], word: str, field: str) -> list[Row]:
+    return [row for row in rows if row["word"] == word and row["field"].startswith(field)]
+
+
+def known(database: Found, *texts: str) -> None:
+    """Add words with a source's definition each."""
+    for text in texts:
+        word = add_word(database, text)
+        add_entry(database, word, [add_definition(database, word, f"what {text} means")], "wiktionary")
+
+
+def sense_of(database: Found, text: str) -> dict[str, Any]:
+    word = database.words.find_one({"text": text}) or {}
+    entry = database.dictionary_entries.find_one({"word_id": word["_id"], "provider": "synthesis"}) or {}
+    return database.definitions.find_one({"_id": entry["definition_ids"][0]}) or {}
+
+
+def entry_of(database: Found, text: str) -> dict[str, Any]:
+    word = database.words.find_one({"text": text}) or {}
+    return database.dictionary_entries.find_one({"word_id": word["_id"], "provider": "synthesis"}) or {}
+
+
+EXAMPLE = 'She said "\u05e9" \u2013\n+1, at the bank.'
+
+
+def edit_in_ten_ways(rows: list[Row], database: Found) -> None:
+    """Decide the rows of "bank" as a person does, and those of "shore" with mistakes."""
+    decide(of(rows, "bank", "synonyms")[0], "Edit", "mine; ours\r\n=theirs, too")
+    decide(of(rows, "bank", "antonyms")[0], "reject")
+    decide(of(rows, "bank", "usage notes")[0], "edit", "Rarely plural. | advice")
+    decide(of(rows, "bank", "collocations")[0], "perhaps")
+    decide(of(rows, "bank", "grammar patterns")[0], "\u201cAccept\u201d ")
+    decide(of(rows, "bank", "examples")[0], "edit", EXAMPLE)
+    for each in (*of(rows, "bank", "examples")[1:], *of(rows, "bank", "facts")):
+        decide(each, "reject")
+    decide(of(rows, "bank", "etymology: text")[0], "edit", "From an editor.")
+    decide(of(rows, "bank", "pronunciation: ipa")[0], "accept")
+    broken, meanwhile = of(rows, "shore", "synonyms")[0], of(rows, "shore", "antonyms")[0]
+    decide(broken, "accept")
+    broken["row ID"] = broken["row ID"][:-3].replace("/", "|")
+    decide(meanwhile, "accept")
+    database.definitions.update_one({"_id": sense_of(database, "shore")["_id"]}, {"$set": {"antonyms": ["law"]}})
+    del rows[rows.index(of(rows, "shore", "etymology: text")[0])]
+    rows.reverse()
+
+
+def kept_values(database: Found) -> dict[str, Any]:
+    """The decided values of "bank", and the texts of its examples."""
+    sense, entry = sense_of(database, "bank"), entry_of(database, "bank")
+    found = {name: sense[name] for name in ("synonyms", "antonyms", "grammar_patterns")}
+    found |= {name: entry[name] for name in ("etymology", "pronunciation_id", "fact_ids")}
+    examples = database.examples.find({"_id": {"$in": sense["example_ids"]}})
+    return found | {"examples": [each["text"] for each in examples]}
+
+
+async def test_decisions_are_stored_and_stay(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of ten kinds of edits, right ones are stored and others named; storing again and later runs change nothing."""
+    database, place = workspace.database, place_of(workspace)
+    known(database, "bank", "shore")
+    await workspace.run(["bank", "shore"], components=ASKED)
+    rows = await written(workspace)
+    edit_in_ten_ways(rows, database)
+    notes, unknown = (rows.index(of(rows, "bank", name)[0]) + 2 for name in ("usage notes", "collocations"))
+    path = saved(workspace.folder, rows, ("edited value", *COLUMNS[:-1], "notes"), ";")
+    before = everything(database)
+    tried = await store_decisions(place, path, write=False)
+    assert everything(database) == before
+    capsys.readouterr()
+    result = await store_decisions(place, path)
+    assert result == tried
+    listed = len(of(rows, "bank", "examples")) + len(of(rows, "bank", "facts"))
+    assert (result.refused, result.changes) == (4, 5 + listed)
+    shown = capsys.readouterr().err
+    assert f"Row {notes}: Floridify could not read the edited value" in shown
+    assert f"Row {unknown}: the decision \u201cperhaps\u201d is none of accept, edit, reject." in shown
+    assert "its row ID is missing or damaged" in shown
+    assert "the value has changed since; it reads now \u201claw\u201d" in shown
+    values = kept_values(database)
+    assert (values["synonyms"], values["antonyms"]) == (["mine", "ours", "=theirs, too"], [])
+    assert (values["examples"], values["fact_ids"]) == ([EXAMPLE], [])
+    assert values["etymology"]["text"] == "From an editor."
+    assert database.facts.count_documents({"word_id": sense_of(database, "bank")["word_id"]}) == 0
+
+    for name, settings in (("stale", {"stale": True, "model": "gpt-5.4-mini"}), ("force", {"force": True})):
+        await workspace.run(["bank"], name=name, components=ASKED, **settings)
+    assert kept_values(database) == values
+    after = everything(database)
+    again = await store_decisions(place, path)
+    assert (again.changes, again.refused) == (0, 4)
+    assert everything(database) == after
+
+
+async def test_definitions_of_sources(workspace: Workspace) -> None:
+    """A source's definition stays as it is: its copy gets the edited text, and a rejected copy leaves the entry."""
+    database = workspace.database
+    word = add_word(database, "bank")
+    senses = [add_definition(database, word, text, synonyms=["side"]) for text in ("an edge", "a firm", "a row")]
+    add_entry(database, word, senses, "wiktionary")
+    sources = list(database.definitions.find())
+    rows = await written(workspace, "bank")
+    edge, firm, row = of(rows, "bank", "definition")
+    decide(edge, "edit", "the edge of a river")
+    decide(firm, "reject")
+    decide(row, "accept")
+    for each, decision in zip(of(rows, "bank", "synonyms"), ("reject", "accept", ""), strict=True):
+        decide(each, decision)
+    path = saved(workspace.folder, rows)
+    tried = await store_decisions(place_of(workspace), path, write=False)
+    result = await store_decisions(place_of(workspace), path)
+    assert (result, result.refused, result.changes) == (tried, 0, 4)
+    assert list(database.definitions.find({"_id": {"$in": senses}})) == sources
+    kept = [database.definitions.find_one({"_id": each}) or {} for each in entry_of(database, "bank")["definition_ids"]]
+    assert [each["text"] for each in kept] == ["the edge of a river", "a row"]
+    assert [each["synonyms"] for each in kept] == [[], ["side"]]
+    assert [each["word"] for each in await written(workspace, "bank")] == ["bank"] * 5
+    after = everything(database)
+    assert (await store_decisions(place_of(workspace), path)).changes == 0
+    await workspace.run(["bank"], components="synonyms")
+    assert [each["synonyms"] for each in database.definitions.find({"_id": kept[0]["_id"]})] == [[]]
+    assert everything(database)["definitions"] == after["definitions"]
