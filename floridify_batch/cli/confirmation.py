@@ -31,6 +31,7 @@ from floridify_batch.words.language import FLORIDIFY_LANGUAGES, database_languag
 from floridify_batch.words.word_list import WordList
 
 if TYPE_CHECKING:
+    from floridify_batch.database.connection import Place
     from floridify_batch.database.store import MongoStore
 
 
@@ -93,11 +94,11 @@ async def capitals_note(words: Sequence[str], language: str, store: "MongoStore"
     )
 
 
-def sandbox_notes(settings: RunSettings) -> list[str]:
-    """The note on a run whose answers are invented."""
-    if not settings.in_sandbox:
-        return []
-    return [f"Sandbox: the answers are invented, for the database {settings.database} only."]
+def place_note(settings: RunSettings, place: "Place") -> str:
+    """The note on the database of a run, and on answers that are invented: it is always shown."""
+    sandbox = "Sandbox: the answers are invented. " if settings.in_sandbox else ""
+    new = "" if place.exists else ", not created yet: every word counts as new"
+    return Caution(f"{sandbox}Database: {place}{new}.")
 
 
 def notes_on(listed: WordList, spec: RunSpec) -> list[str]:
@@ -111,7 +112,7 @@ def notes_on(listed: WordList, spec: RunSpec) -> list[str]:
         case_note(listed.words),
     ]
     answers = full_answers_note(settings, spec.brief)
-    return [*cautions(doubts), *notes_on_models(settings), *sandbox_notes(settings), *filter(None, [answers])]
+    return [*cautions(doubts), *notes_on_models(settings), *filter(None, [answers])]
 
 
 def cautions(notes: Iterable[str | None]) -> list[str]:

@@ -15,8 +15,8 @@ from floridify_batch.cli.confirmation import (
     cautions,
     estimate_cost,
     notes_on,
+    place_note,
     print_estimate,
-    sandbox_notes,
 )
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
@@ -72,7 +72,7 @@ async def dry_run_of(
             _show(nothing, settings, spent, [], output)
         return report_finished(before, checkpoint)
     rest = list(remaining_words(before, checkpoint))
-    notes = [*sandbox_notes(settings), *notes_on_run(before, checkpoint)]
+    notes = notes_on_run(before, checkpoint)
     resources = Resources(settings, secrets, checkpoint, on_wait=say)
     estimate = await _estimate(resources, brief_of(settings, before.run.id), rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, output)
@@ -100,7 +100,7 @@ async def _estimate(
     notes: list[str],
     spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
-    """Estimate these words, with notes on the database before the others."""
+    """Estimate these words, with notes on the database added to the others."""
     important: list[str] = []
     has_database = resources.place.exists
     async with AsyncExitStack() as stack:
@@ -112,9 +112,8 @@ async def _estimate(
         tune_garbage_collection()
         estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
         important.append((await resolved_scale(resources.settings, store)).note)
-    important = cautions(important)
-    important.append(f"Database: {resources.place}." if has_database else "No database yet: every word counts as new.")
-    notes[:0] = important
+    notes[:0] = cautions(important)
+    notes.append(place_note(resources.settings, resources.place))
     return estimate
 
 

@@ -29,8 +29,8 @@ from floridify_batch.cli.confirmation import (
     estimate_cost,
     notes_on,
     notes_on_models,
+    place_note,
     print_estimate,
-    sandbox_notes,
 )
 from floridify_batch.cli.context import ExitCode, check_log_file, in_terminal
 from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
@@ -286,7 +286,7 @@ async def _estimated(
     capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
     before = range_before(estimate, spec.brief) if settings.pilot else []
     noted = [*before, *cautions([scale.note, capitals])]
-    notes = [*noted, f"Database: {place}.", *notes_on(listed, spec), *adopted.notes]
+    notes = [*noted, *notes_on(listed, spec), place_note(settings, place), *adopted.notes]
     print_estimate(console, estimate, settings, notes, details=session.details)
     return estimate
 
@@ -381,8 +381,8 @@ async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, sessi
     settings, checkpoint = ledger.run.settings, session.checkpoint
     rest = [*remaining_words(ledger, checkpoint)]
     estimate = await estimate_cost(settings.within(ledger.token_limit), brief, rest, store, console)
-    models = notes_on_models(settings)
-    notes = [*sandbox_notes(settings), *models, *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
+    where = place_note(settings, Resources(settings, session.secrets, checkpoint).place)
+    notes = [where, *notes_on_models(settings), *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
     print_estimate(console, estimate, settings, notes, details=session.details, spent=ledger.totals().cost)
     if not confirmed(estimate, yes=session.yes):
         say("Nothing was sent, and the run keeps its model.")

@@ -73,18 +73,22 @@ def _against_other_mode(costs: Costs) -> Iterator[_Row]:
     if own is None or other is None:
         return
     if not costs.discounted:
-        yield "batch price", dollars(other)
+        yield "at batch rate", f"{dollars(other)} for the same answers"
         return
-    saved = f" ({(other - own) / other:.0%} saved)" if other else ""
-    yield "immediate price", f"{dollars(other)}{saved}"
+    yield "at standard rate", f"{dollars(other)} for the same answers{_less(own, other)}"
 
 
 def _against_one_by_one(costs: Costs) -> Iterator[_Row]:
     """The cost of immediate calls about one definition each, with full answers, where that is more."""
     own, other = costs.own, costs.one_by_one
     if own is not None and other is not None and other > own:
-        saved = f" ({(other - own) / other:.0%} saved)"
-        yield "one by one", f"about {dollars(other)}{saved}, immediate calls with full answers"
+        calls = "for full answers, one definition per call"
+        yield "by single calls", f"about {dollars(other)} {calls}{_less(own, other)}"
+
+
+def _less(own: Decimal, other: Decimal) -> str:
+    """The part of another cost by which this run's is lower: " (this run: 50% less)"."""
+    return f" (this run: {(other - own) / other:.0%} less)" if other > own else ""
 
 
 def _against_estimate(costs: Costs) -> Iterator[_Row]:

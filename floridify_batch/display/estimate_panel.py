@@ -27,7 +27,7 @@ _THOUSAND = 1000
 
 
 class Caution(str):
-    """A warning among the notes of an estimate: it comes first, and is never folded."""
+    """A note of an estimate that comes first and is never folded: a warning, or where the answers go."""
 
     __slots__ = ()
 

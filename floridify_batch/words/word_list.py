@@ -226,6 +226,8 @@ class _Collected:
 
     def add(self, row: Row) -> None:
         word, reason = ("", row.reason) if row.reason else clean_word(row.text)
+        if reason and not row.reason and not row.text.strip():
+            reason = "an empty cell"
         if reason:
             self.bad.append(BadLine(row.line, _NOT_UTF8 if _SURROGATE.search(row.text) else reason))
         elif word in self.words:

@@ -41,8 +41,10 @@ All files are in demo-data. In this folder, batch-synth is .venv/bin/batch-synth
   scripts/demo            # run it again: nothing is sent
   scripts/demo --fresh    # start over; Ctrl-C stops, scripts/demo continues
 
-With your own word list and an OpenAI API key: estimate, run, resume:
+With your own word list: a trial with invented answers; then, with an OpenAI
+API key, estimate, run, resume:
 
+  .venv/bin/batch-synth run WORDS.txt --sandbox
   export OPENAI_API_KEY=…
   .venv/bin/batch-synth run WORDS.txt --dry-run
   .venv/bin/batch-synth run WORDS.txt

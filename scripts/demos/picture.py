@@ -22,6 +22,8 @@ from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
 from floridify_batch.display.live_screen import render
 from floridify_batch.display.view import RunView
+from floridify_batch.pipeline.chunk import Limits
+from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Event
@@ -89,7 +91,9 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
         resources.opened_batches("sandbox", base_url) as batches,
         resources.opened_store() as store,
     ):
-        run = await begin_run(spec, checkpoint, batches, store)
+        survey = Workload(spec.brief, settings.language, settings.model, Limits(words=settings.batch_size))
+        estimate = await survey.of(listed.words, store, lambda _, __: None)
+        run = await begin_run(spec, checkpoint, batches, store, estimate=estimate.forecast())
         run.observer = photographer
         await Driver(run).process()
     return photographer

@@ -249,7 +249,7 @@ def test_sandbox_apart(shell: Shell) -> None:
     quick = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1", "BATCH_SYNTH_DATABASE": real}
     done = shell.run(*RUN, "--sandbox", **quick)
     assert (done.code, done.err) == (0, "")
-    assert f"Sandbox: the answers are invented, for the database {real}_sandbox only." in " ".join(done.out.split())
+    assert f"Sandbox: the answers are invented. Database: {real}_sandbox " in " ".join(done.out.split())
     assert ", sandbox;" in done.out
     assert (shell.folder / "words.sandbox.checkpoint.json").exists()
     assert not shell.checkpoint.path.exists()

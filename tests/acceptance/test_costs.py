@@ -69,7 +69,7 @@ def test_costs(shell: Shell) -> None:
     shell.known("bill", 3)
     assert shell.run(*RUN, "--batch-size", "2").code == 0
     panel, result = shell.each(("costs",), (*COSTS, "--json"))
-    for text in ("Costs", "spent", "immediate price", "(50% saved)", "estimate", "synonyms", "batch_"):
+    for text in ("Costs", "spent", "at standard rate", "(this run: 50% less)", "estimate", "synonyms", "batch_"):
         assert text in panel.out
     bill = json.loads(result.out)
     ledger = shell.ledger

@@ -1,12 +1,18 @@
 """Notes of the estimate."""
 
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from floridify_batch.cli.confirmation import case_note, check_model_names, letters_note
+from floridify_batch.cli.confirmation import case_note, check_model_names, letters_note, place_note
 from floridify_batch.costs.price import price_named
+from floridify_batch.database.connection import Place
+from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.errors import UsageError
+from floridify_batch.pipeline.estimate import Estimate
 from tests.ledgers import run_settings
 
 GERMAN = ["Bär", "Brücke", "Öl", "Haus", "Straße"]
@@ -67,3 +73,21 @@ def test_a_misspelt_model_without_a_question(changes: dict[str, Any], refused: s
         return
     with pytest.raises(UsageError, match=refused):
         check_model_names(settings)
+
+
+@pytest.mark.parametrize("height", [10, 24])
+def test_the_database_is_always_shown(tmp_path: Path, height: int) -> None:
+    """An estimate names the database, and the sandbox's invented answers, on the smallest screens, too."""
+    place = Place(None, "floridify_sandbox", tmp_path)
+    note = place_note(run_settings(sandbox=True, database="floridify_sandbox"), place)
+    assert note == (
+        "Sandbox: the answers are invented. Database: floridify_sandbox in "
+        f"{place.data_folder}, not created yet: every word counts as new."
+    )
+    assert place_note(run_settings(), Place("mongodb://me:secret@host/", "dict")) == "Database: dict at host."
+    out = StringIO()
+    console = Console(width=60, height=height, file=out, force_terminal=True, color_system=None)
+    others = [f"Another note {number}." for number in range(40)]
+    console.print(estimate_panel(Estimate("gpt-6-luna"), width=60, notes=[*others, note]))
+    assert "Sandbox: the answers are invented." in out.getvalue()
+    assert "more notes: add --details" in out.getvalue()

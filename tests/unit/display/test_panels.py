@@ -387,7 +387,8 @@ def test_the_estimate_and_its_question_fit_80_by_24() -> None:
         edited=3,
         unrecorded=2,
     )
-    notes = ["Sandbox: the answers are invented, for the database floridify_sandbox only.", "Database: floridify."]
+    place = "floridify_sandbox in /home/user/batch-synth-mongodb"
+    notes = [Caution(f"Sandbox: the answers are invented. Database: {place}.")]
     panel = seen(estimate_panel(estimate, max_cost=Decimal(20), notes=notes), 80)
     assert len(panel.splitlines()) <= 24
     usual = replace(estimate, edited=0, unrecorded=0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from floridify_batch.errors import UsageError
+from floridify_batch.words import read_word_list as exported
 from floridify_batch.words.entry import MAX_WORD_LENGTH, clean_word, derived_id, unknown_entry
 from floridify_batch.words.word_list import (
     WordList,
@@ -355,6 +356,18 @@ def test_the_summary_shows_what_was_read(tmp_path: Path) -> None:
         "Skipped 1 duplicate, 1 line with no letters or digits (7)."
     )
     assert read(tmp_path, "one\n").summary == f"Read 1 word from {tmp_path / 'words.txt'}: “one”."
+
+
+def test_an_empty_cell_is_called_empty(tmp_path: Path) -> None:
+    """A row of a table without a word is skipped as an empty cell; a cell of signs has no letters or digits."""
+    found = read(tmp_path, 'Lemma,n\na,1\n,2\n" ",3\n---,4\nb,5\n', "words.csv")
+    assert "2 lines with an empty cell (3, 4), 1 line with no letters or digits (5)" in found.summary
+
+
+def test_the_reader_is_exported(tmp_path: Path) -> None:
+    """The package of words exports the reader of lists, for scripts."""
+    (tmp_path / "words.txt").write_text("bank\n")
+    assert [*exported(tmp_path / "words.txt").words] == ["bank"]
 
 
 def test_several_lists_are_one(tmp_path: Path) -> None:
