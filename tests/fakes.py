@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, override
 
 import orjson
 
@@ -380,6 +380,31 @@ class Service:
         """Close nothing."""
 
 
+class Archive(Service):
+    """A service that keeps each batch's metadata and input file."""
+
+    def __init__(self, *ends: End) -> None:
+        super().__init__(*ends)
+        self.kept: list[tuple[str, str, Mapping[str, str]]] = []
+
+    @override
+    async def create(self, submission: Submission) -> BatchJob:
+        job = await super().create(submission)
+        self.kept.append((job.id, submission.file_id, submission.metadata))
+        return job
+
+    def found(self) -> list[BatchJob]:
+        """Every batch, the oldest first."""
+        return [
+            replace(self.batches[batch].job, input_file_id=file_id, metadata=metadata)
+            for batch, file_id, metadata in self.kept
+        ]
+
+    async def requests(self, batch: BatchJob, path: Path) -> None:
+        """Download a batch's input file to this path."""
+        path.write_bytes(self.files[batch.input_file_id])  # noqa: ASYNC240  nobody waits for a few lines
+
+
 # ── the database ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -678,6 +703,7 @@ class Scenario:
     batch_size: int | None = None
     max_attempts: int = 3
     force: bool = False
+    stale: bool = False
     replace_edited: bool = False
     run_id: str = "run1"
     model: str = "gpt-6-luna"
@@ -692,6 +718,7 @@ class Scenario:
             max_attempts=self.max_attempts,
             run=self.run_id,
             forced_run=self.run_id if self.force else None,
+            stale=self.stale,
             replace_edited=self.replace_edited,
         )
 
@@ -705,6 +732,7 @@ class Scenario:
             model=self.model,
             components=self.components,
             force=self.force,
+            stale=self.stale,
             replace_edited=self.replace_edited,
             immediate=not self.service.capabilities.discount,
             batch_size=self.batch_size,

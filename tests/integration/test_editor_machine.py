@@ -1,14 +1,15 @@
 """An editor at work at any moment between any two steps of runs: nothing of theirs is lost.
 
 A state machine over the real store: runs of chosen components, with and without --force, in which a person edits
-documents at chosen steps, and the process dies at others. A step is a call of a port, or a write of one. The number of
-examples is EDITOR_EXAMPLES.
+documents at chosen steps, and the process dies at others; and --stale, recovery, undo, import and migration between
+them. A step is a call of a port, or a write of one. The number of examples is EDITOR_EXAMPLES.
 """
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, ClassVar
@@ -20,15 +21,23 @@ from pymongo.database import Database
 
 from floridify_batch.components.change import Update, WriteOutcome, Writes
 from floridify_batch.components.registry import SynthesisComponent as C
+from floridify_batch.database.adoption import Adoption
+from floridify_batch.database.migration import Migration
+from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
+from floridify_batch.database.undo import Undo
+from floridify_batch.files import ChunkFolder
 from floridify_batch.run.driver import Driver
+from floridify_batch.run.recovery import recover
+from floridify_batch.words.article import Article
+from floridify_batch.words.dictionary_file import ReadStats
 from floridify_batch.words.entry import Entry
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word
-from tests.fakes import Crash, Crashed, Scenario, Service
+from tests.fakes import Archive, Crash, Crashed, End, Scenario, Service
 
 type Found = Database[dict[str, Any]]
 
-EXAMPLES = int(os.environ.get("EDITOR_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("EDITOR_EXAMPLES", "5"))
 WORDS = ["bank", "calm", "unheard"]
 CHOICES = [
     (C.SYNONYMS, C.CEFR_LEVEL, C.EXAMPLES),
@@ -93,8 +102,8 @@ class Editor:
 
     def _order(self, pick: int) -> None:
         entry = self._one("dictionary_entries", pick, provider="synthesis")
-        if entry is not None and entry["_id"] not in self.orders:  # a second act might restore the order before
-            listed = entry["definition_ids"]
+        listed = entry["definition_ids"] if entry else []
+        if entry and len(listed) > 1 and entry["_id"] not in self.orders:  # a second act might restore the order before
             self._list(entry, [*listed[-1:], *listed[:-1]])
 
     def _list(self, entry: Mapping[str, Any], listed: list[ObjectId]) -> None:
@@ -236,6 +245,11 @@ class SteppedStore(MongoStore):
         self.crash.step()
 
 
+async def _mend(store: Any) -> None:
+    await Migration(store, LONG_AGO, write=True).migrate()
+    await Adoption(store, LONG_AGO, write=True).adopt()
+
+
 @dataclass(frozen=True)
 class Site:
     """The database and the folder of the machine."""
@@ -305,16 +319,86 @@ class EditorMachine(RuleBasedStateMachine):
         self.editor.edit(*act)
         self.run(CHOICES[2], False, {}, 0)
 
-    async def _run(self, folder: Path, components: tuple[C, ...], force: bool, steps: Steps) -> None:
+    @rule(choice=st.sampled_from(range(len(CHOICES))), pick=st.integers(0, 20), data=st.data())
+    def stale(self, choice: int, pick: int, data: st.DataObject) -> None:
+        """A run, an edit of one of its values, and a run of another model with --stale."""
+        kind = data.draw(st.sampled_from(ABOUT[choice]))
+        self.run(CHOICES[choice], False, {}, 0)
+        self.editor.edit(kind, pick)
+        self.runs += 1
+        folder = Path(mkdtemp(dir=self.folder))
+        changes: dict[str, Any] = {"stale": True, "model": "gpt-4o-mini"}
+        self.loop.run_until_complete(self._run(folder, CHOICES[choice], False, Steps(), **changes))
+
+    @rule(pick=st.integers(0, 20), act=acts, at=st.integers(0, 12))
+    def undo(self, pick: int, act: tuple[str, int], at: int) -> None:
+        """An edit at one of the steps of the undo of a run."""
+        if self.runs:
+            self.loop.run_until_complete(self._with_store(partial(self._undo, f"run{1 + pick % self.runs}", act, at)))
+
+    async def _undo(self, run: str, act: tuple[str, int], at: int, store: Any) -> None:
+        steps = Steps(0, 0, self.editor.edit, {at: act})
+        store.on_write = lambda _: steps.step()
+        await Undo(store, run, LONG_AGO).write()
+
+    @rule(word=st.sampled_from(WORDS[:2]), act=acts, at=st.integers(0, 8))
+    def import_source(self, word: str, act: tuple[str, int], at: int) -> None:
+        """An edit at one of the steps of an import of further definitions of a source."""
+        self.loop.run_until_complete(self._with_store(partial(self._import, word, act, at)))
+
+    async def _import(self, word: str, act: tuple[str, int], at: int, store: Any) -> None:
+        steps = Steps(0, 0, self.editor.edit, {at: act})
+        store.on_write = lambda _: steps.step()
+        found = Article(word, "wiktionary", "noun", ("without wind", "an imported sense"))
+        await import_articles(store, [found], "en", ReadStats(0), lambda *_: None)
+
+    @rule()
+    def mend(self) -> None:
+        """A migration, with the adoption of values of earlier versions."""
+        self.loop.run_until_complete(self._with_store(_mend))
+
+    @rule(choice=st.sampled_from(range(len(CHOICES))), pick=st.integers(0, 20), data=st.data())
+    def recover(self, choice: int, pick: int, data: st.DataObject) -> None:
+        """A run whose checkpoint is lost while its batches are in flight, an edit, and a recovery."""
+        self.runs += 1
+        kind = data.draw(st.sampled_from(ABOUT[choice]))
+        folder = Path(mkdtemp(dir=self.folder))
+        recovering = partial(self._recover, folder, CHOICES[choice], (kind, pick))
+        self.loop.run_until_complete(self._with_store(recovering))
+
+    async def _recover(self, folder: Path, components: tuple[C, ...], act: tuple[str, int], store: Any) -> None:
+        service = Archive(*[End(polls=2)] * 9)
+        await Driver(Scenario(folder, WORDS, service, store, components, run_id=f"run{self.runs}").run()).process(
+            wait=False
+        )
+        self.editor.edit(*act)
+        for number, batch in enumerate(service.found()):
+            while not (ended := await service.retrieve(batch.id)).terminal:
+                pass
+            kept = ChunkFolder(folder / f"recovery{number}")
+            kept.path.mkdir()
+            found = replace(ended, input_file_id=batch.input_file_id, metadata=batch.metadata)
+            await recover(found, service, store, kept)
+
+    async def _run(self, folder: Path, components: tuple[C, ...], force: bool, steps: Steps, **changes: Any) -> None:
         store: Any = SteppedStore(self.url, self.database.name)
-        store.reads_edits = force
+        store.reads_edits = force or bool(changes)
         await store.check()
+        run_id = f"run{self.runs}"
         try:
-            scenario = Scenario(folder, WORDS, Service(), store, components, force=force, run_id=f"run{self.runs}")
+            scenario = Scenario(folder, WORDS, Service(), store, components, force=force, run_id=run_id, **changes)
             try:
                 await Driver(scenario.run(steps)).process()
             except Crashed:
                 await Driver(scenario.run()).process()
+        finally:
+            await store.close()
+
+    async def _with_store(self, work: Callable[[Any], Awaitable[None]]) -> None:
+        store: Any = SteppedStore(self.url, self.database.name)
+        await store.check()
+        try:
+            await work(store)
         finally:
             await store.close()
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,38 +13,13 @@ from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.change_derivation import Disposition as Became
-from floridify_batch.providers.interface import BatchJob, Submission
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.recovery import Recovered, RecoveryOptions, recover
 from floridify_batch.words.entry import DocId, Entry, copied_id
-from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
+from tests.fakes import Archive, Crash, Crashed, End, MemoryStore, Scenario
 
 ASKED = (C.SYNONYMS, C.EXAMPLES, C.CEFR_LEVEL)
-
-
-class Attic(Service):
-    """A service that keeps each batch's metadata and input file."""
-
-    def __init__(self, *ends: End) -> None:
-        super().__init__(*ends)
-        self.kept: list[tuple[str, str, Mapping[str, str]]] = []
-
-    @override
-    async def create(self, submission: Submission) -> BatchJob:
-        job = await super().create(submission)
-        self.kept.append((job.id, submission.file_id, submission.metadata))
-        return job
-
-    def found(self) -> list[BatchJob]:
-        """Every batch, the oldest first."""
-        return [
-            replace(self.batches[batch].job, input_file_id=file_id, metadata=metadata)
-            for batch, file_id, metadata in self.kept
-        ]
-
-    async def requests(self, batch: BatchJob, path: Path) -> None:
-        """Download a batch's input file to this path."""
-        path.write_bytes(self.files[batch.input_file_id])  # noqa: ASYNC240  nobody waits for a few lines
 
 
 class Indexed(MemoryStore):
@@ -68,7 +43,7 @@ def new_scenario(folder: Path, *ends: End) -> Scenario:
     folder.mkdir()
     store = Indexed()
     store.know("bank", "a sense", "another")
-    return Scenario(folder, ["bank", "tree"], Attic(*ends), store, ASKED)
+    return Scenario(folder, ["bank", "tree"], Archive(*ends), store, ASKED)
 
 
 def copied(store: MemoryStore) -> Indexed:
@@ -86,7 +61,7 @@ async def through(scenario: Scenario) -> None:
     assert await Driver(scenario.run()).process() is StopReason.FINISHED
 
 
-async def recovered(service: Attic, store: Indexed, price: Price | None = None) -> Recovered:
+async def recovered(service: Archive, store: Indexed, price: Price | None = None) -> Recovered:
     """Recover every batch."""
     total = Recovered()
     for batch in service.found():
@@ -111,7 +86,7 @@ async def test_all_waves(tmp_path: Path) -> None:
     """Recovery of all batches, in order of creation, gives exactly the documents of the run."""
     scenario = new_scenario(tmp_path / "run")
     await through(scenario)
-    assert isinstance(scenario.service, Attic)
+    assert isinstance(scenario.service, Archive)
     store = copied(scenario.store)
     total = await recovered(scenario.service, store)
     assert total.dispositions == {Became.FRESH: total.requests}
@@ -123,7 +98,7 @@ async def test_retries_are_not_missing(tmp_path: Path) -> None:
     """Requests that a later batch has answered are not missing; without that batch, they are."""
     scenario = new_scenario(tmp_path / "run", End("expired", answered=1))
     await through(scenario)
-    assert isinstance(scenario.service, Attic)
+    assert isinstance(scenario.service, Archive)
     store = copied(scenario.store)
     total = await recovered(scenario.service, store)
     assert total.failures.total() > 0
@@ -138,7 +113,7 @@ async def test_dead_at_every_step(tmp_path: Path) -> None:
     scenario = new_scenario(tmp_path / "run", End("expired", answered=2))
     await through(scenario)
     service = scenario.service
-    assert isinstance(service, Attic)
+    assert isinstance(service, Archive)
     service.crash = Crash()
     steps = 1
     while True:
@@ -162,7 +137,7 @@ async def test_recovery_uses_the_users_price(tmp_path: Path) -> None:
     """The cost of recovered answers uses the user's price."""
     scenario = new_scenario(tmp_path / "run")
     await through(scenario)
-    assert isinstance(scenario.service, Attic)
+    assert isinstance(scenario.service, Archive)
     total = await recovered(scenario.service, copied(scenario.store), Price(Decimal(1), Decimal(2)))
     assert total.cost == total.requests * (100 * Decimal(1) + 20 * Decimal(2)) / 10**6
 
@@ -171,7 +146,7 @@ async def test_nothing_of_ours(tmp_path: Path) -> None:
     """A batch whose words are in another database is counted separately and changes nothing."""
     scenario = new_scenario(tmp_path / "run")
     await through(scenario)
-    assert isinstance(scenario.service, Attic)
+    assert isinstance(scenario.service, Archive)
     empty = Indexed()
     total = await recovered(scenario.service, empty)
     assert (total.elsewhere, total.dispositions, total.failures) == (total.requests, Counter(), Counter())
@@ -183,7 +158,7 @@ async def test_shorter_metadata(tmp_path: Path) -> None:
     scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     service = scenario.service
-    assert isinstance(service, Attic)
+    assert isinstance(service, Archive)
     known = {"run", "components"}
     for number, (batch, file_id, result) in enumerate(service.kept):
         less = {name: value for name, value in result.items() if name in known} | {"templates": "of-another-time"}
@@ -194,7 +169,7 @@ async def test_shorter_metadata(tmp_path: Path) -> None:
     assert {stamp.template for stamp in store.stamps.values()} == {"of-another-time"}
 
 
-class Shortened(Attic):
+class Shortened(Archive):
     """A service that does not count requests, and whose answer files lack their first lines."""
 
     @override
@@ -212,7 +187,7 @@ async def test_short_answer_files(tmp_path: Path) -> None:
     scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     whole = scenario.service
-    assert isinstance(whole, Attic)
+    assert isinstance(whole, Archive)
     service = Shortened()
     service.kept, service.batches, service.files = whole.kept, whole.batches, whole.files
     total = await recovered(service, copied(scenario.store))
@@ -225,7 +200,7 @@ async def test_counts_in_metadata(tmp_path: Path) -> None:
     scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     service = scenario.service
-    assert isinstance(service, Attic)
+    assert isinstance(service, Archive)
     service.kept = [(batch, file, {**said, "counts": f"synonyms={'9' * 5_000}"}) for batch, file, said in service.kept]
     total = await recovered(service, copied(scenario.store))
     assert total.dispositions == {Became.FRESH: total.requests}
