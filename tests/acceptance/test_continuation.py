@@ -155,7 +155,10 @@ def test_a_document_that_is_refused(shell: Shell) -> None:
     shell.database.command("collMod", "definitions", validator=refusing)
     left = shell.run(*RUN, "--batch-size", "2")
     assert left.code == 1
-    assert "Batch 3 is not processed: The database refused a write to definitions: Document failed" in left.err
+    assert (
+        'Batch 3 is not processed: The database refused a write to definitions for the word "valideword": Document'
+        in left.err
+    )
     assert "Everything else is done." in left.err
     assert sorted(shell.ledger.processed_words) == words[:4]
     shell.database.command("collMod", "definitions", validator={})
