@@ -24,7 +24,7 @@ RUNS = "batch_synth"
 BULK = 1000
 """The most operations of one bulk write."""
 
-_NO_ANSWER = "The database does not respond; received answers are safe on disk. Retrying."
+_NO_ANSWER = "The database does not respond. Retrying; no answer is lost."
 
 
 class Written(NamedTuple):

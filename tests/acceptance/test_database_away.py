@@ -19,7 +19,7 @@ from tests.sandbox import Sandbox
 WORDS = ("moon", "sun", "star")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,pronunciation")
 RESUME = ("resume", "-c", "words.checkpoint.json")
-AWAY = "The database does not respond; received answers are safe on disk. Retrying."
+AWAY = "The database does not respond. Retrying; no answer is lost."
 
 
 @dataclass
