@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from floridify_batch.components.non_answer import FIELD_NAMES
+from floridify_batch.components.non_answer import FIELD_NAMES, is_identifier
 
 
 def clip(length: int) -> BeforeValidator:
@@ -110,6 +110,8 @@ def _is_one_of(phrases: frozenset[str], text: str) -> bool:
 def _statement(value: str) -> str:
     if _is_one_of(_VAGUE, value):
         raise PydanticCustomError("placeholder", "the text is a placeholder")
+    if is_identifier(value):
+        raise PydanticCustomError("identifier", "the text is an identifier")
     return value
 
 
@@ -263,7 +265,7 @@ Text = Annotated[str, AfterValidator(_text)]
 """A text on one line, cleaned; one without letters and a placeholder such as "N/A" are refused."""
 
 Statement = Annotated[Text, AfterValidator(_statement)]
-"""A text that never consists of "none" or "unknown" alone."""
+"""A text that never consists of "none", "unknown" or an identifier alone."""
 
 Term = Annotated[str, AfterValidator(_term)]
 """A word or phrase in a list."""

@@ -21,6 +21,7 @@ _ASSISTANT = re.compile(
 )
 _OPENINGS = frozenset({"I ", "I'", "I\u2019", "As", "as", "Su", "su", "Ce", "ce", "Of", "of"})
 
+_IDENTIFIER = re.compile(r"[A-Za-z]{2,}(?:_[A-Za-z]+)+")
 _SLOT = re.compile(
     r"\[(?:noun|verb|adjective|adverb|word|headword|insert|your)\b[^\[\]]*\]|\{\{|<(?:word|headword)>", re.IGNORECASE
 )
@@ -42,6 +43,11 @@ def is_of_assistant(text: str) -> bool:
 
 def _may_be_of_assistant(text: str) -> bool:
     return text[:2] in _OPENINGS or " AI" in text or "language model" in text
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text is one word of parts that underscores join, as in program code."""
+    return "_" in text and _IDENTIFIER.fullmatch(text) is not None
 
 
 def slot_in(text: str) -> str | None:

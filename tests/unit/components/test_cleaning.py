@@ -106,6 +106,14 @@ def test_names_of_fields() -> None:
         read(EtymologyResponse, text='"] ', origin_language=None, root_words=[], first_known_use=None)
 
 
+def test_identifiers_are_no_definitions() -> None:
+    """A definition that is an identifier is malformed; a synonym with an underscore is left as it is."""
+    sense = {"part_of_speech": "noun", "definition": "kind_of_building", "relevancy": 1}
+    with pytest.raises(ValidationError, match="identifier"):
+        read(FallbackDefinitionsResponse, definitions=[sense])
+    assert read(SynonymGenerationResponse, synonyms=candidates("river_bank")).synonyms[0].word == "river_bank"
+
+
 def test_numbers_before_items() -> None:
     """The numbers of a list whose items are all counted are removed; other numbers are content."""
     counted = ["1. The bank is closed.", "2) She went to the bank.", "(3) 2 banks."]
