@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from floridify_batch.export.entry import ExportedEntry, Item, Sense
+from floridify_batch.words.entry import SYNTHESIS
 
 type Line = tuple[str, str]
 """A name and a text."""
@@ -65,7 +66,7 @@ def written_by(entry: ExportedEntry) -> str:
     for origin in origins:
         latest[origin.model] = max(latest.get(origin.model, ""), origin.date)
     models = [_named(model, date) for model, date in latest.items() if model]
-    sources = dict.fromkeys(name for sense in entry.senses for name in sense.sources if name != "synthesis")
+    sources = dict.fromkeys(name for sense in entry.senses for name in sense.sources if name != SYNTHESIS)
     return ", ".join([*models, *sources])
 
 

@@ -5,13 +5,14 @@ relations between a sense and an entry of the same part of speech; they wait for
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
 from floridify_batch.database.provenance import Origin
 from floridify_batch.export.entry import Example, ExportedEntry, Sense
 from floridify_batch.formatting import counted
+from floridify_batch.words.entry import SYNTHESIS
 
 type Object = dict[str, Any]
 
@@ -23,7 +24,8 @@ _LABEL_TYPES = {
     "register": "register",
     "domain": "subject field",
     "region": "region",
-    "model": "model that wrote values of the sense",
+    "model": "model that wrote values",
+    "source": "source of the definition",
 }
 """The types of labels, by the prefixes of their tags."""
 
@@ -39,6 +41,7 @@ def entries_of(entry: ExportedEntry, language: str) -> Iterator[Object]:
             headword=entry.headword,
             homographNumber=None if entry.homograph is None else str(entry.homograph),
             partsOfSpeech=[part_of_speech] if part_of_speech else [],
+            labels=[f"model:{model}" for model in _models(entry.provenance)],
             pronunciations=spoken,
             inflectedForms=[_present(tag=tag, text=text) for tag, text in forms],
             senses=list(map(_sense, senses)),
@@ -74,16 +77,20 @@ def _sense(sense: Sense) -> Object:
 
 def labels(sense: Sense) -> list[str]:
     """The tags of a sense's labels, each with the type as its prefix, since a tag is unique among all types."""
-    models = dict.fromkeys(origin.model for origin in sense.provenance.values() if origin.model)
     pairs = (
         ("cefr", sense.cefr_level),
         ("frequency", sense.frequency_band),
         ("register", sense.language_register),
         ("domain", sense.domain),
         ("region", sense.region),
-        *(("model", model) for model in models),
+        *(("model", model) for model in _models(sense.provenance)),
+        *(("source", name) for name in sense.sources if name != SYNTHESIS),
     )
     return [f"{kind}:{value}" for kind, value in pairs if value]
+
+
+def _models(provenance: Mapping[str, Origin]) -> Iterable[str]:
+    return dict.fromkeys(origin.model for origin in provenance.values() if origin.model)
 
 
 def _example(example: Example) -> Object:
@@ -116,7 +123,7 @@ class Ending:
         senses = entry.get("senses", ())
         self._note("parts", entry.get("partsOfSpeech", ()))
         self._note("forms", (each["tag"] for each in entry.get("inflectedForms", ()) if "tag" in each))
-        self._note("labels", (label for sense in senses for label in sense.get("labels", ())))
+        self._note("labels", (label for each in (entry, *senses) for label in each.get("labels", ())))
         examples = (example for sense in senses for example in sense.get("examples", ()))
         self._note("sources", (each["sourceIdentity"] for each in examples if "sourceIdentity" in each))
         spoken = (each for spoken in entry.get("pronunciations", ()) for each in spoken["transcriptions"])

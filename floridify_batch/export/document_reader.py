@@ -78,6 +78,8 @@ class DocumentReader:
             synonym_chooser=next(filter(None, map(self._choice, headword.entries)), None),
             facts=tuple(self._facts(headword)),
             extra=self._extra(Collection.ENTRIES, synthesis, EXTRA_ENTRY_FIELDS),
+            images=sum(len(ids_in(each, "image_ids")) for each in headword.entries),
+            recordings=sum(len(ids_in(each, "audio_file_ids")) for each in headword.pronunciations),
             provenance=_provenance(synthesis, stamps),
         )
 
@@ -118,6 +120,7 @@ class DocumentReader:
             usage_notes=items("usage_notes", "text", "type"),
             extra=self._extra(where, document, EXTRA_DEFINITION_FIELDS),
             sources=lists("providers"),
+            images=len(ids_in(document, "image_ids")),
             provenance=_provenance(document, stamps),
         )
 

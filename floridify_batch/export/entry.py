@@ -96,8 +96,16 @@ class Sense:
     usage_notes: tuple[Item, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    images: int = 0
+    """The number of images, whose files are not in the database."""
     provenance: Mapping[str, Origin] = field(default_factory=dict)
     """Origins of generated values, by component."""
+
+    @property
+    def edited(self) -> bool:
+        """Whether a generated value was edited since."""
+        origins = (*self.provenance.values(), *(each.origin for each in self.examples))
+        return any(origin.edited for origin in origins if origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,15 @@ class ExportedEntry:
     synonym_chooser: SynonymChoice | None = None
     facts: tuple[Fact, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: int = 0
+    recordings: int = 0
+    """The number of recordings of the pronunciation."""
     provenance: Mapping[str, Origin] = field(default_factory=dict)
+
+    @property
+    def edited(self) -> bool:
+        """Whether a generated value of the word as a whole was edited since."""
+        return any(origin.edited for origin in self.provenance.values())
 
     @property
     def forms(self) -> tuple[Item, ...]:

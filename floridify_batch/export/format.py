@@ -90,19 +90,26 @@ class FormatRecord:
         return factory(out, header)
 
 
+_MEDIA = ("images", "recordings")
+"""The fields that no format holds: their files are not in the database."""
+_READER_LACKS = ("edited", *_MEDIA)
 _DMLEX_LACKS = (
     *("cognates", "collocations", "grammar_patterns", "usage_notes"),
-    *("phrases", "synonym_chooser", "facts", "extra"),
+    *("phrases", "synonym_chooser", "facts", "extra", *_READER_LACKS),
 )
-"""The fields that have no place in DMLex."""
+"""The fields that have no place in dictionary readers, and in DMLex."""
 
 
 FORMATS: Mapping[Format, FormatRecord] = {
-    Format.JSONL: FormatRecord("json_lines:JsonLines", b'{"id":"'),
-    Format.CSV: FormatRecord("table:Table", b"grammar_patterns", ("synonym_chooser",)),
-    Format.TABFILE: FormatRecord("tabfile:Tabfile", b"##description\tExport of batch-synth"),
-    Format.YOMITAN: FormatRecord("yomitan:Yomitan", b"Export of batch-synth", monolingual=True),
-    Format.ANKI: FormatRecord("anki:Anki", b"Export of batch-synth"),
+    Format.JSONL: FormatRecord("json_lines:JsonLines", b'{"id":"', _MEDIA),
+    Format.CSV: FormatRecord("table:Table", b"grammar_patterns", ("synonym_chooser", "extra", *_MEDIA)),
+    Format.TABFILE: FormatRecord(
+        "tabfile:Tabfile", b"##description\tExport of batch-synth", ("homograph", *_READER_LACKS)
+    ),
+    Format.YOMITAN: FormatRecord(
+        "yomitan:Yomitan", b"Export of batch-synth", ("homograph", *_READER_LACKS), monolingual=True
+    ),
+    Format.ANKI: FormatRecord("anki:Anki", b"Export of batch-synth", _READER_LACKS),
     Format.DMLEX_JSON: FormatRecord("dmlex_json:DmlexJson", b'"langCode":', _DMLEX_LACKS, monolingual=True),
     Format.DMLEX_XML: FormatRecord("dmlex_xml:DmlexXml", b"ns/dmlex-1.0", _DMLEX_LACKS, monolingual=True),
 }

@@ -42,7 +42,7 @@ class Table:
         """Write a row for each sense; those of the word as a whole are in each of them."""
         shared = _of_word(entry)
         for sense in entry.senses:
-            row = {name: cell(text) for name, text in (shared | _of_sense(sense)).items()}
+            row = {name: cell(text) for name, text in (shared | _of_sense(sense) | _origins(entry, sense)).items()}
             self._long += sum(len(text) > _EXCEL_CELL for text in row.values())
             self._rows.writerow(row)
 
@@ -68,7 +68,6 @@ def _of_word(entry: ExportedEntry) -> dict[str, str]:
 
 
 def _of_sense(sense: Sense) -> dict[str, str]:
-    origins = sense.provenance.values()
     return {
         "sense_id": sense.id,
         "part_of_speech": sense.part_of_speech,
@@ -87,9 +86,17 @@ def _of_sense(sense: Sense) -> dict[str, str]:
         "word_forms": _lines(noted(sense.word_forms)),
         "usage_notes": _lines(noted(sense.usage_notes)),
         "sources": _joined(sense.sources),
-        "models": _joined(each.model for each in origins),
-        "dates": _joined(each.date for each in origins),
-        "edited": _joined(name for name, each in sense.provenance.items() if each.edited),
+    }
+
+
+def _origins(entry: ExportedEntry, sense: Sense) -> dict[str, str]:
+    """The origins of the values of a row."""
+    examples = [("examples", each.origin) for each in sense.examples if each.origin]
+    origins = [*sense.provenance.items(), *examples, *entry.provenance.items()]
+    return {
+        "models": _joined(each.model for _, each in origins),
+        "dates": _joined(each.date for _, each in origins),
+        "edited": _joined(name for name, each in origins if each.edited),
     }
 
 

@@ -80,6 +80,13 @@ def test_provenance() -> None:
     }
 
 
+def test_media() -> None:
+    """Images and recordings are counted, since no format holds them."""
+    spoken = {"_id": "p", "ipa": "bæŋk", "audio_file_ids": ["a", "b"]}
+    entry, _ = read({"image_ids": ["i"]}, {"image_ids": ["j"], "pronunciation_id": "p"}, pronunciations=[spoken])
+    assert (entry.senses[0].images, entry.images, entry.recordings) == (1, 1, 2)
+
+
 def test_clean() -> None:
     """Control characters are removed, and every line end is a line feed."""
     assert clean(" a\x00b\r\nc\u2028d\x1b[1m\ufffe\te ") == "ab\nc\nd[1m\te"

@@ -40,6 +40,7 @@ def a_sense(identity: str = "5e", part_of_speech: str = "noun", text: str = HOST
         "word_forms": (Item("banks", "plural"),),
         "usage_notes": (Item(HOSTILE),),
         "provenance": {"synonyms": ORIGIN},
+        "sources": ("wiktionary",),
     }
     return Sense(identity, part_of_speech, text, **usual | fields)
 
@@ -53,6 +54,7 @@ def an_entry(headword: str = "bank", identity: str = "65aa0000000000000000000f",
         "phrases": (Phrase(HOSTILE, "meaning", HOSTILE),),
         "homograph": 1,
         "language": "en",
+        "provenance": {"etymology": Origin("gpt-6-luna", "2026-03-01")},
     }
     return ExportedEntry(id=identity, headword=headword, **usual | fields)
 
@@ -80,6 +82,15 @@ def test_repeatable(target: Format) -> None:
     assert written(target, an_entry()) == written(target, an_entry())
 
 
+@pytest.mark.parametrize("target", list(Format))
+def test_fields_without_a_place(target: Format) -> None:
+    """Fields of entries and senses name the content that a format cannot hold; none holds images and recordings."""
+    whole = an_entry(images=1, recordings=2, senses=(a_sense(images=3),))
+    lacks = FORMATS[target].lacks
+    assert {"images", "recordings"} <= set(lacks)
+    assert all(hasattr(whole, name) or hasattr(whole.senses[0], name) for name in lacks)
+
+
 def test_json_lines() -> None:
     """A line holds everything, with the ids of the documents."""
     content, _ = written(Format.JSONL, an_entry(), an_entry("tear"))
@@ -105,7 +116,7 @@ def test_table() -> None:
     assert [row["sense_id"] for row in rows] == ["5e", "5f"]
     assert rows[0]["definition"] == HOSTILE
     assert rows[0]["synonyms"] == "shore; =cmd()"
-    assert rows[0]["models"] == "gpt-5.4-nano"
+    assert rows[0]["models"] == "gpt-5.4-nano; gpt-6-luna"
     assert notes == []
 
 
@@ -265,7 +276,7 @@ def test_anki(tmp_path: Path) -> None:
     assert (first["guid"], first["cards"], second["guid"]) == ("65aa0000000000000000000f", 1, "66bb")
     assert (first["Headword"], first["Homograph"]) == ("&#91;sound:a] &lt;b&gt;", "1")
     assert (second["Homograph"], second["Pronunciation"]) == ("", "/bæŋk/")
-    assert "<b>Written by:</b> gpt-5.4-nano (2026-03-01)" in first["Entry"]
+    assert "<b>Written by:</b> gpt-6-luna (2026-03-01), gpt-5.4-nano (2026-03-01), wiktionary" in first["Entry"]
     labels = ["part-of-speech::noun", "part-of-speech::phrasal_verb", "register::formal", "domain::formal"]
     assert sorted(first["tags"]) == sorted([*labels, "language::en", "cefr::B1", "frequency::2"])
 
@@ -345,7 +356,8 @@ def check_references(resource: Mapping[str, Any]) -> None:
     tags = {tag["tag"]: tag["typeTag"] for tag in resource["labelTags"]}
     assert len(tags) == len(resource["labelTags"])
     assert set(tags.values()) == {each["tag"] for each in resource["labelTypeTags"]}
-    assert {label for each in entries for sense in each["senses"] for label in sense.get("labels", ())} == set(tags)
+    labelled = [holder for each in entries for holder in (each, *each["senses"])]
+    assert {label for each in labelled for label in each.get("labels", ())} == set(tags)
 
 
 def linked() -> Iterable[ExportedEntry]:
