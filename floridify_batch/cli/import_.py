@@ -77,6 +77,8 @@ def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
     yield f"Imported {reading.articles:,} of {reading.lines:,} lines of {name}{f' ({details})' if details else ''}."
     words, different = tally.words.count(), tally.definitions.count()
     yield f"Words: {words:,}: {tally.new_words:,} new, {words - tally.new_words:,} already present."
+    entries = tally.entries.count()
+    yield f"Entries: {entries:,}: {tally.new_entries:,} new, {entries - tally.new_entries:,} already present."
     skipped = sum(reading.skipped[reason] for reason in DEFINITION_REASONS)
     repeated = tally.definitions.occurrences() - different
     removed = tally.removed.count()

@@ -71,18 +71,20 @@ class Distinct:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of an import. Words and definitions that are neither new, removed nor repeated existed before.
+    """Counts of an import. Words, entries and definitions that are neither new, removed nor repeated existed before.
 
     `removed`: definitions that people have removed since an earlier import, and that are not restored. `odd`: the
     definitions of entries that cannot be added to, with the first reason in `first_odd`.
     """
 
     words: Distinct = field(default_factory=Distinct)
+    entries: Distinct = field(default_factory=Distinct)
     definitions: Distinct = field(default_factory=Distinct)
     removed: Distinct = field(default_factory=Distinct)
     odd: int = 0
     first_odd: str = ""
     new_words: int = 0
+    new_entries: int = 0
     new_definitions: int = 0
 
 
@@ -131,7 +133,7 @@ class _Importer:
         self.tally = Tally()
         self._store = store
         self._language = language
-        self._writing: set[asyncio.Task[int]] = set()
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def add(self, block: Sequence[Article]) -> None:
         """Write a block, once fewer than `IN_FLIGHT` blocks are being written."""
@@ -146,6 +148,7 @@ class _Importer:
             if entry is not None and entry.odd:
                 self._leave_out(draft.word.text, entry.odd, len(draft.senses))
                 continue
+            self.tally.entries.add(entry.id if entry else draft.entry_id)
             written = writes(draft, entry, now)
             definitions += written.definitions
             named[Collection.EXAMPLES] += written.examples
@@ -167,7 +170,8 @@ class _Importer:
         """Wait until at most `most` blocks are being written. Raises the error of a failed block."""
         while len(self._writing) > at_most:
             done, self._writing = await asyncio.wait(self._writing, return_when=asyncio.FIRST_COMPLETED)
-            self.tally.new_definitions += sum(task.result() for task in done)
+            for task in done:
+                task.result()
 
     async def abandon(self) -> None:
         """Cancel the writes that are still pending after an error."""
@@ -238,13 +242,14 @@ class _Importer:
         named: "Mapping[str, Sequence[UpdateOne]]",
         definitions: "Sequence[UpdateOne]",
         entries: "Sequence[UpdateOne]",
-    ) -> int:
-        """Write documents before those that refer to them; returns the number of new definitions."""
+    ) -> None:
+        """Write documents before those that refer to them, and count the new ones."""
         for collection, operations in named.items():
             await self._store.bulk(collection, operations, _ADVICE)
-        new = await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)
-        await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)
-        return new.new
+        new_definitions = (await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)).new
+        new_entries = (await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)).new
+        self.tally.new_definitions += new_definitions  # only now: other blocks are counted during the writes
+        self.tally.new_entries += new_entries
 
 
 _LISTS: Mapping[str, tuple[type, ...]] = dict.fromkeys(("definition_ids", IMPORTED, IMPORTED_FIELDS), (list,))

@@ -49,7 +49,8 @@ class Estimated:
     what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
     `preflight_requests`: requests that are sent at once, before the first batch. `edited` and `unrecorded` values stay,
     `replaced` ones are regenerated. `queued_tokens`: those of the first wave; `days`: the most that the run may take;
-    `unreadable`: words that fail, because one of their documents cannot be read.
+    `unreadable`: words that fail, because one of their documents cannot be read; `unclustered`: entries with
+    definitions that stay outside the requested clusters.
     """
 
     model: str
@@ -77,6 +78,7 @@ class Estimated:
     queue_limit: int | None = None
     days: int | None = None
     unreadable: int = 0
+    unclustered: int = 0
 
 
 def estimated(
@@ -95,6 +97,7 @@ def estimated(
         complete=estimate.complete,
         unknown=estimate.unknown,
         unreadable=estimate.unreadable,
+        unclustered=estimate.unclustered,
         now=estimate.total_now,
         later=estimate.total_later,
         output=Output(*estimate.output()),

@@ -123,6 +123,7 @@ async def test_importing_twice_changes_nothing(tmp_path: Path, place: Place, dat
     assert capsys.readouterr().out.splitlines() == [
         "Imported 6 of 7 lines of words.jsonl (1 in other languages).",
         "Words: 3: 0 new, 3 already present.",
+        "Entries: 5: 0 new, 5 already present.",
         "Definitions: 7: 0 new, 7 already present.",
     ]
 

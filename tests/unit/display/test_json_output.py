@@ -95,6 +95,7 @@ def test_an_estimate_for_programs() -> None:
             words=3,
             complete=1,
             unknown=1,
+            unclustered=2,
             now={"synonyms": Expectation(4, 400, 80), "domain": Expectation(4, 200, 40)},
             later={"synonyms": Expectation(2, 200, 40)},
             chunks=[ChunkSize(2, 8, 900, 600, 120)],
@@ -104,7 +105,7 @@ def test_an_estimate_for_programs() -> None:
         Decimal(5),
     )
     assert (events_of["event"], events_of["model"], events_of["mode"]) == ("estimated", "gpt-5-mini", "batch")
-    assert (events_of["words"], events_of["complete"], events_of["unknown"]) == (3, 1, 1)
+    assert [events_of[name] for name in ("words", "complete", "unknown", "unclustered")] == [3, 1, 1, 2]
     assert events_of["now"] == {"requests": 8, "input_tokens": 600, "output_tokens": 120}
     assert events_of["later"] == {"requests": 2, "input_tokens": 200, "output_tokens": 40}
     assert events_of["output"]["low"] < events_of["output"]["expected"] == 160 < events_of["output"]["high"]

@@ -350,7 +350,9 @@ def test_the_closing_words_add_up() -> None:
         bad=2,
         skipped=Counter({SkipReason.LANGUAGE: 2, SkipReason.NOTHING: 1, SkipReason.FORM: 3}),
     )
-    tally = Tally(new_words=2, new_definitions=4)
+    tally = Tally(new_words=2, new_entries=1, new_definitions=4)
+    for name in ("a", "b", "a"):
+        tally.entries.add(name)
     for name in ("a", "b", "c", "a"):
         tally.words.add(name)
     for name in ("a", "b", "c", "d", "e", "e"):
@@ -358,6 +360,7 @@ def test_the_closing_words_add_up() -> None:
     assert list(summary("x.jsonl", reading, tally)) == [
         "Imported 6 of 11 lines of x.jsonl (2 in other languages, 1 without a definition, 2 invalid).",
         "Words: 3: 2 new, 1 already present.",
+        "Entries: 2: 1 new, 1 already present.",
         "Definitions: 9: 4 new, 1 already present, 1 duplicate, 3 forms and spellings of other words.",
     ]
 
