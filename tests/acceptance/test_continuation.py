@@ -211,3 +211,23 @@ def test_killed_in_the_pilot(shell: Shell) -> None:
     assert sorted(shell.ledger.processed_words) == sorted(words)
     assert shell.ledger.carried_words == 3
     assert shell.sandbox.stats()["bodies_answered_more_than_once"] - before <= 1  # the one in flight at the death
+
+
+def test_the_question_after_a_pilot(shell: Shell) -> None:
+    """The run asks before its pilot, and again, with the measured cost, before the rest; "no" keeps the pilot, and the
+    next run continues after it.
+    """
+    words = shell.known("asked", 5)
+    run = ("run", "words.txt", "--pilot", "2", "--components", "cefr_level")
+    with shell.terminal(*run) as terminal:
+        terminal.wait_for("Proceed?")
+        terminal.type("y\n")
+        until(lambda: terminal.text.count("Proceed?") == 2)
+        assert "Pilot · " in terminal.text
+        terminal.type("n\n")
+        assert terminal.ended() == 130
+    sent = shell.sandbox.stats()
+    assert not shell.checkpoint.path.exists()
+    assert shell.run(*run, "--yes").code == 0
+    assert (shell.ledger.carried_words, sorted(shell.ledger.processed_words)) == (2, sorted(words))
+    assert shell.sandbox.stats()["chat_requests"] == sent["chat_requests"]

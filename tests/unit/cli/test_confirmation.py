@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from floridify_batch.cli.confirmation import case_note, check_model_names, letters_note, place_note
+from floridify_batch.cli.confirmation import case_note, check_model_names, full_answers_note, letters_note, place_note
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.price import price_named
 from floridify_batch.database.connection import Place
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.estimate import Estimate
+from floridify_batch.run.run_settings import brief_of
 from tests.ledgers import run_settings
 
 GERMAN = ["Bär", "Brücke", "Öl", "Haus", "Straße"]
@@ -91,3 +93,14 @@ def test_the_database_is_always_shown(tmp_path: Path, height: int) -> None:
     console.print(estimate_panel(Estimate("gpt-6-luna"), width=60, notes=[*others, note]))
     assert "Sandbox: the answers are invented." in out.getvalue()
     assert "more notes: add --details" in out.getvalue()
+
+
+@pytest.mark.parametrize(("text", "noted"), [("Give `relevance` from 0 to 1.", True), ("Be brief.", False)])
+def test_full_answers_of_a_template(tmp_path: Path, text: str, noted: bool) -> None:
+    """The estimate names the components that are requested whole, since their own templates describe more fields."""
+    (tmp_path / "synonyms.md").write_text(f"{text} {{{{ word }}}}", encoding="utf-8")
+    settings = run_settings(
+        components=(SynthesisComponent.SYNONYMS, SynthesisComponent.REGISTER), templates=str(tmp_path)
+    )
+    note = full_answers_note(settings, brief_of(settings, "run"))
+    assert (note.startswith("Full answers are requested for synonyms: "), bool(note)) == (noted, noted)

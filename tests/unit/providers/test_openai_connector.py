@@ -107,6 +107,23 @@ async def test_a_tier_without_free_resources(flex: bool, status: int, requests: 
     assert (reply.status, vars(door)["requests"]) == (status, requests)
 
 
+@pytest.mark.parametrize(("flex", "seconds"), [(True, "900"), (False, "600")])
+async def test_patience_with_a_tier(flex: bool, seconds: str) -> None:
+    """A request of the tier flex has fifteen minutes to be answered, any other one ten."""
+    allowed: list[str | None] = []
+
+    class Door(Handler):
+        def respond(self, body: bytes | None) -> None:  # noqa: ARG002
+            allowed.append(self.headers.get("x-stainless-read-timeout"))
+            self.answer(200, "application/json", b'{"choices": []}')
+
+    with served(Door) as address:
+        connector = OpenAIConnector("any", base_url=f"{address}/v1", flex=flex)
+        await connector.post(REQUEST.body)
+        await connector.close()
+    assert [each and each.removesuffix(".0") for each in allowed] == [seconds]
+
+
 def head(length: int, status: str = "200 OK") -> bytes:
     return f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode()
 
