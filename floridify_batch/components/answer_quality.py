@@ -7,8 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from floridify_batch.components.non_answer import repeats_instruction
 from floridify_batch.components.quality_check import sure_faults
 from floridify_batch.components.synonyms import is_own_language
+
+_MOST_DETAIL = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,22 @@ _TEXTS: Mapping[str, _Texts] = {
 }
 
 
-def faulty_items(component: str, answer: BaseModel, headword: str, language: str) -> dict[int, str]:
-    """The faults of an answer that are sure, by the position of the item; those of a single value are at 0."""
+def faulty_items(
+    component: str, answer: BaseModel, headword: str, language: str, instructions: str = ""
+) -> dict[int, str]:
+    """The faults of an answer that are sure, by the position of the item; those of a single value are at 0.
+
+    `instructions` are those of the request, whose sentences are no answer to it.
+    """
     texts = _TEXTS.get(component)
     if texts is None:
         return {}
     value = getattr(answer, texts.field)
     listed = (value,) if texts.text is None else [*map(texts.text, value)]
     faults = sure_faults(texts.component, listed, headword, language)
+    for at, text in enumerate(listed):
+        if repeats_instruction(text, instructions, headword):
+            faults.setdefault(at, f"“{text[:_MOST_DETAIL]}” is a sentence of the instructions")
     if faults and component in ("synonyms", "antonyms"):  # words of other languages have other scripts
         return {at: fault for at, fault in faults.items() if is_own_language(value[at], language)}
     return faults

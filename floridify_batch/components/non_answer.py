@@ -4,6 +4,7 @@ Models, small ones above all, echo a field's name, slots of a template and a pro
 """
 
 import re
+from functools import lru_cache
 from unicodedata import category
 
 _NAMES = """
@@ -29,6 +30,7 @@ _ECHOES = ("[", "{{", "<", " x, ")
 _EXAMPLES = ("Middle English x, from Old French y", "k\u0259mjun\u026ati")
 """Of the prompts of the etymology and the pronunciation; of the latter, the small letters."""
 _EXAMPLE_WORD = "communit"
+_SHORTEST_INSTRUCTION = 30
 
 
 def may_be_none(text: str) -> bool:
@@ -61,3 +63,14 @@ def repeats_example(text: str, headword: str) -> bool:
     if headword.casefold().startswith(_EXAMPLE_WORD):
         return False
     return _EXAMPLES[0] in text or "".join(each for each in text if category(each) == "Ll") == _EXAMPLES[1]
+
+
+def repeats_instruction(text: str, instructions: str, headword: str) -> bool:
+    """Whether the first sentence of a text is of the instructions; a user's may have one with the headword."""
+    first = text.split(". ", 1)[0]
+    return len(first) >= _SHORTEST_INSTRUCTION and first in _on_one_line(instructions) and headword not in first
+
+
+@lru_cache(maxsize=64)
+def _on_one_line(instructions: str) -> str:
+    return " ".join(instructions.split())

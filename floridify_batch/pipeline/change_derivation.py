@@ -201,7 +201,8 @@ def _checked(answered: Answered, entry: Entry, frame: _Frame) -> tuple[Answered,
     The first answer is refused for any such item, so that the request is retried once; later ones, if nothing is left.
     """
     component = answered.parts.component
-    faults = faulty_items(component, answered.answer, entry.word.text, frame.origin.language)
+    instructions = frame.questions[component].envelope.instructions
+    faults = faulty_items(component, answered.answer, entry.word.text, frame.origin.language, instructions)
     if not faults:
         return answered, ""
     whole = answered.attempt > 1 or frame.asked.max_attempts == 1

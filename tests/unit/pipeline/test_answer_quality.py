@@ -63,6 +63,17 @@ def test_a_value_without_a_good_part_is_refused_again() -> None:
     assert found.failures[0].detail == "“бэнк” is no IPA transcription"
 
 
+def test_sentences_of_the_instructions_are_no_answer() -> None:
+    """An example that repeats a sentence of its request's instructions is refused; one about the word is not."""
+    instructions = brief_of((C.EXAMPLES,)).by_component()["examples"].envelope.instructions
+    sentence = next(line.removeprefix("- ") for line in instructions.splitlines() if line.startswith("- "))
+    found = settled(C.EXAMPLES, ExampleGenerationResponse(example_sentences=[sentence], confidence=1), attempt=2)
+    assert not found.changes
+    assert found.failures[0].detail == f"“{sentence[:60]}” is a sentence of the instructions"
+    own = ExampleGenerationResponse(example_sentences=["We sat on the bank of the broad river."], confidence=1)
+    assert faulty_items("examples", own, "bank", "en", f"Such as:\n{own.example_sentences[0]}") == {}
+
+
 def test_doubts_do_not_refuse_an_answer() -> None:
     """An example without the headword is stored; `check` lists it."""
     answer = ExampleGenerationResponse(example_sentences=["We sat on it."], confidence=1)
