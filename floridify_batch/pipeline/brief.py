@@ -45,7 +45,7 @@ class Question:
         """Whether the target needs an answer: nothing is stored, or a run with --force or --stale regenerates it.
 
         Components that others depend on are never renewed: stored definitions stay. Where they found nothing ("no such
-        word"), they are.
+        word"), they are, unless a person has removed what they found.
         """
         if self.recipe.scope is Scope.CLUSTER:  # numbers shift with the sources, stored texts do not
             return not self.recipe.stored(entry, target) or self._failed_before(entry, target, asked)
@@ -54,7 +54,9 @@ class Question:
             return self.renews(target, asked) and not self.keeps(target, asked)
         if self.recipe.stored(entry, target):
             return False
-        return stamp is None or (self.recipe.structural and self._retries_empty(stamp, asked))
+        if stamp is None or not self.recipe.structural:
+            return stamp is None
+        return self._retries_empty(stamp, asked) and not self.keeps(target, asked)
 
     def _failed_before(self, entry: Entry, target: Target, asked: "Brief") -> bool:
         """Whether the run got no text for a cluster of one definition, and then answers about that definition.

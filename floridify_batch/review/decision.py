@@ -93,7 +93,8 @@ def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadR
 def _odd_edit(verdict: Verdict, edited: Any) -> str:
     """The reason why an edited value does not go with a decision; "" if it does."""
     if not isinstance(edited, str):
-        return f"the edited value is not a text but {edited!r}; format the column as text"
+        kind = "a truth value" if isinstance(edited, bool) else "a date"
+        return f"the spreadsheet has turned the edited value into {kind} ({edited}); format its column as text"
     if verdict is Verdict.EDIT and not edited.strip():
         return "the decision is edit, and the edited value is empty; write reject to remove the value"
     if verdict is not Verdict.EDIT and edited.strip():

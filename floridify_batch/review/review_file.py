@@ -1,19 +1,21 @@
 """Review files as they are written: CSV, Excel files and HTML pages, row by row."""
 
 import csv
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
+
+import orjson
 
 from floridify_batch.errors import UsageError
+from floridify_batch.export.document_reader import clean
 from floridify_batch.export.file import complete_only
 from floridify_batch.export.table import cell
-from floridify_batch.review.row import COLUMNS, SheetRow
-
-LONGEST_CELL = 32_767
-"""The most characters of a cell in Excel."""
+from floridify_batch.review.decision import Verdict
+from floridify_batch.review.row import COLUMNS, DECISION, LONGEST_CELL, SheetRow
 
 
 class Writer(Protocol):
@@ -25,6 +27,10 @@ class Writer(Protocol):
 
     def finish(self) -> None:
         """Write the end of the file."""
+        ...
+
+    def close(self) -> None:
+        """Release what the writer holds, whether it has finished or not."""
         ...
 
 
@@ -41,11 +47,14 @@ async def write_review(rows: AsyncIterator[SheetRow], path: Path) -> ReviewCount
     counts, make_writer = ReviewCounts(), writer_of(path)
     with complete_only(path) as out:
         writer = make_writer(out)
-        async for row in rows:
-            writer.write(row)
-            counts.rows += 1
-            counts.doubtful += bool(row.doubts)
-        writer.finish()
+        try:
+            async for row in rows:
+                writer.write(row)
+                counts.rows += 1
+                counts.doubtful += bool(row.doubts)
+            writer.finish()
+        finally:
+            writer.close()
     return counts
 
 
@@ -75,7 +84,94 @@ class CsvTable:
     def finish(self) -> None:
         """Write what is buffered."""
         self._text.flush()
+
+    def close(self) -> None:
+        """Leave the file to its owner."""
         self._text.detach()
 
 
-_WRITERS: Mapping[str, Callable[[IO[bytes]], Writer]] = {".csv": CsvTable}
+# ── Excel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_MOST_ROWS = 1_048_576
+_WIDTHS = (12, 16, 40, 18, 60, 24, 40, 8, 12, 60)
+
+
+class ExcelTable:
+    """An Excel file whose cells are texts, so that none is taken for a formula or a date."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        try:
+            self._openpyxl = import_module("openpyxl")
+        except ImportError:
+            raise UsageError(
+                "Excel files need openpyxl, which the extra xlsx of batch-synth installs; or choose .csv or .html."
+            ) from None
+        self._out = out
+        self._book = self._openpyxl.Workbook(write_only=True)
+        self._sheet = self._book.create_sheet("Review")
+        self._sheet.freeze_panes = "A2"
+        for number, width in enumerate(_WIDTHS, 1):
+            letter = self._openpyxl.utils.get_column_letter(number)
+            self._sheet.column_dimensions[letter].width = width
+        self._wrapped = self._openpyxl.styles.Alignment(wrap_text=True, vertical="top")
+        self._rows = 1
+        self._append(COLUMNS)
+
+    def write(self, row: SheetRow) -> None:
+        """Write a row; a text that is longer than a cell is cut. Raises `UsageError` where the sheet is full."""
+        if self._rows == _MOST_ROWS:
+            raise UsageError(f"An Excel file has at most {_MOST_ROWS:,} rows; pass fewer words, or choose .csv.")
+        self._append(row.cells)
+        self._rows += 1
+
+    def finish(self) -> None:
+        """Offer the decisions in their column, and write the file."""
+        column = self._openpyxl.utils.get_column_letter(COLUMNS.index(DECISION) + 1)
+        choice = f'"{",".join(Verdict)}"'
+        offered = self._openpyxl.worksheet.datavalidation.DataValidation(type="list", formula1=choice, allow_blank=True)
+        offered.add(f"{column}2:{column}{max(self._rows, 2)}")
+        self._sheet.data_validations.append(offered)
+        self._sheet.auto_filter.ref = f"A1:{self._openpyxl.utils.get_column_letter(len(COLUMNS))}{self._rows}"
+        self._book.save(self._out)
+
+    def close(self) -> None:
+        """Close the temporary file of a book that was not saved."""
+        if not self._sheet.closed:
+            self._sheet.close()
+
+    def _append(self, cells: Iterable[str]) -> None:
+        self._sheet.append([self._cell(each) for each in cells])
+
+    def _cell(self, text: str) -> Any:
+        made = self._openpyxl.cell.WriteOnlyCell(self._sheet, clean(text)[:LONGEST_CELL])
+        made.data_type, made.number_format, made.alignment = "s", "@", self._wrapped
+        return made
+
+
+# ── HTML ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class HtmlPage:
+    """A page that works from a file: it filters the rows, takes the decisions, and saves these as CSV."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        page = (Path(__file__).parent / "pages" / "review.html").read_bytes()
+        head, _, self._tail = page.partition(_ROWS)
+        self._out, self._separator = out, b"\n"
+        self._out.write(head + b"[" + orjson.dumps(COLUMNS) + b",[")
+
+    def write(self, row: SheetRow) -> None:
+        """Write a row; no text ends the script that holds it."""
+        self._out.write(self._separator + orjson.dumps(row.cells).replace(b"<", b"\\u003c"))
+        self._separator = b",\n"
+
+    def finish(self) -> None:
+        """Write the end of the page."""
+        self._out.write(b"\n]]" + self._tail)
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+_ROWS = b"<!-- rows -->"
+_WRITERS: Mapping[str, Callable[[IO[bytes]], Writer]] = {".csv": CsvTable, ".xlsx": ExcelTable, ".html": HtmlPage}

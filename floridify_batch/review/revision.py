@@ -18,7 +18,7 @@ from floridify_batch.database.word_documents import Stored, WordDocuments, diges
 from floridify_batch.export.document_reader import clean
 from floridify_batch.review.decision import DecidedRow, Verdict
 from floridify_batch.review.field import DEFINITION, PART_OF_SPEECH, ReviewField, is_reviewable, parsed, shown
-from floridify_batch.review.row import RowKey
+from floridify_batch.review.row import LONGEST_CELL, RowKey
 from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id, doc_id
 
 
@@ -136,6 +136,8 @@ class Revision:
         each, before, edited = row.key.field, shown(row.key.field, current), row.edited
         if edited.startswith(_PROTECTED) and (before.startswith(_FORMULA) or edited.startswith(_NO_WORD)):
             edited = edited[1:]
+        if len(edited) <= LONGEST_CELL < len(before):
+            raise ValueError("the stored value is longer than a cell of Excel, so the edited one may be cut")
         return current if clean(edited) == before else parsed(each, edited, current)
 
     def _check(self, stored: Stored, each: ReviewField, fields: Mapping[str, Any]) -> None:

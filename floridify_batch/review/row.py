@@ -13,6 +13,9 @@ COLUMNS = (
 )
 """The columns; the last two are for the person."""
 
+LONGEST_CELL = 32_767
+"""The most characters of a cell in Excel."""
+
 KEY, DECISION, EDITED = COLUMNS[0], COLUMNS[-2], COLUMNS[-1]
 
 _HOLDERS = {"definitions": Collection.DEFINITIONS, "entries": Collection.ENTRIES}

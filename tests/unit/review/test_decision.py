@@ -1,0 +1,123 @@
+"""Review files as spreadsheets save them."""
+
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floridify_batch.errors import UsageError
+from floridify_batch.review.decision import DecidedRow, RefusedRow, Verdict, read_rows, rejected_definitions
+from floridify_batch.review.row import COLUMNS, RowKey
+
+SENSE = "0123456789abcdef01234567"
+KEY = f"definitions/{SENSE}/synonyms/1a2b3c4d"
+
+
+def saved(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "review.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def table(*rows: tuple[str, str, str], delimiter: str = ",") -> str:
+    """A review file with a key, a decision and an edited value in each row."""
+    head = [COLUMNS[0], "edited value", "notes", "Decision "]
+    cells = [head, *([key, edited, "", decision] for key, decision, edited in rows)]
+    return "".join(delimiter.join(f'"{each}"' for each in row) + "\r\n" for row in cells)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    """Delimiters and encodings of spreadsheets are recognised, and so are moved and added columns."""
+    path = saved(tmp_path, table((KEY, "EDIT", "a, b; c\t|\nשמע"), (KEY, "", ""), delimiter=delimiter), encoding)
+    row, undecided = read_rows(path)
+    assert isinstance(row, DecidedRow)
+    assert (row.number, str(row.key), row.verdict) == (2, KEY, Verdict.EDIT)
+    assert row.edited == "a, b; c\t|\nשמע"
+    assert undecided is None
+
+
+@pytest.mark.parametrize("word", ["accept", " Accepted", "a", "“ACCEPT”", "accept."])
+def test_decision_words(tmp_path: Path, word: str) -> None:
+    """A decision is recognised in capitals, abbreviated, and in quotation marks."""
+    (row,) = read_rows(saved(tmp_path, table((KEY, word, ""))))
+    assert isinstance(row, DecidedRow)
+    assert row.verdict is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ((KEY, "perhaps", ""), "the decision “perhaps” is none of accept, edit, reject"),
+        ((KEY, "edit", " "), "write reject to remove the value"),
+        ((KEY, "accept", "text"), "write edit, or clear it"),
+        ((KEY, "", "text"), "an edited value without a decision"),
+        (("", "accept", ""), "its row ID is missing or damaged"),
+        ((KEY.replace("synonyms", "spelling"), "accept", ""), "its row ID is missing or damaged"),
+        ((KEY.rpartition("/")[0], "accept", ""), "its row ID is missing or damaged"),
+    ],
+)
+def test_odd_rows(tmp_path: Path, row: tuple[str, str, str], reason: str) -> None:
+    """An odd row is named with the reason, and the rows after it are read."""
+    refused, after = read_rows(saved(tmp_path, table(row, (KEY, "reject", ""))))
+    assert isinstance(refused, RefusedRow)
+    assert refused.number == 2
+    assert reason in refused.reason
+    assert isinstance(after, DecidedRow)
+    assert after.number == 3
+
+
+def test_an_open_quotation_mark(tmp_path: Path) -> None:
+    """The rows that an unclosed quotation mark swallows are counted, and those after it are read."""
+    text = f'row ID,decision,edited value\n{KEY},edit,"open\n{KEY},accept,\n{KEY},accept,"x"\n{KEY},reject,\n'
+    refused, *others = read_rows(saved(tmp_path, text))
+    assert isinstance(refused, RefusedRow)
+    assert "a quotation mark in it is not closed, so that 2 rows below cannot be separated" in refused.reason
+    assert [row.verdict for row in others if isinstance(row, DecidedRow)] == [Verdict.REJECT]
+
+
+def test_bytes_of_another_encoding(tmp_path: Path) -> None:
+    """Only the rows with characters of another encoding are refused."""
+    refused, read = read_rows(saved(tmp_path, table((KEY, "edit", "café"), (KEY, "accept", "")), "cp1252"))
+    assert isinstance(refused, RefusedRow)
+    assert "not in UTF-8" in refused.reason
+    assert isinstance(read, DecidedRow)
+
+
+@pytest.mark.parametrize("text", ["", "word\nbank\n", "\0\1\2\3", "row ID,word\n", "PK\3\4 no spreadsheet"])
+def test_other_files(tmp_path: Path, text: str) -> None:
+    """A file that is no review file is refused as a whole."""
+    with pytest.raises(UsageError, match=r"is not a review file|cannot be read as an Excel file"):
+        list(read_rows(saved(tmp_path, text)))
+
+
+def test_excel(tmp_path: Path) -> None:
+    """Texts and numbers of an Excel file are read; a date, which nobody has typed, is refused."""
+    book = import_module("openpyxl").Workbook()
+    sheet: Any = book.active
+    sheet.append(["notes", *COLUMNS])
+    for edited in ("a\nb", 2, date(2026, 1, 2)):
+        sheet.append(["", KEY, *[None] * 7, "edit", edited])
+    book.save(tmp_path / "review.xlsx")
+    text, number, dated = read_rows(tmp_path / "review.xlsx")
+    assert isinstance(text, DecidedRow)
+    assert isinstance(number, DecidedRow)
+    assert isinstance(dated, RefusedRow)
+    assert (text.edited, number.edited) == ("a\nb", "2")
+    assert "into a date (2026-01-02" in dated.reason
+
+
+def test_rejected_definitions(tmp_path: Path) -> None:
+    """The definitions that a file rejects are found, wherever their rows are."""
+    path = saved(tmp_path, table((KEY, "reject", ""), (f"definitions/{SENSE}/definition/1a2b3c4d", "r", "")))
+    assert rejected_definitions(path) == {SENSE}
+
+
+def test_keys() -> None:
+    """A key is read as it is written, with the linked document where the field has one."""
+    for text in (KEY, f"definitions/{SENSE}/examples/{SENSE}/1a2b3c4d", f"entries/{SENSE}/etymology.text/00000000"):
+        assert str(RowKey.read(text)) == text
+    assert RowKey.read(f"definitions/{SENSE}/examples/1a2b3c4d") is None
