@@ -9,6 +9,7 @@ from rich.console import Console
 
 from floridify_batch.cli.confirmation import case_note, check_model_names, full_answers_note, letters_note, place_note
 from floridify_batch.components.registry import SynthesisComponent
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.costs.price import price_named
 from floridify_batch.database.connection import Place
 from floridify_batch.display.estimate_panel import estimate_panel
@@ -98,9 +99,10 @@ def test_the_database_is_always_shown(tmp_path: Path, height: int) -> None:
 @pytest.mark.parametrize(("text", "noted"), [("Give `relevance` from 0 to 1.", True), ("Be brief.", False)])
 def test_full_answers_of_a_template(tmp_path: Path, text: str, noted: bool) -> None:
     """The estimate names the components that are requested whole, since their own templates describe more fields."""
-    (tmp_path / "synonyms.md").write_text(f"{text} {{{{ word }}}}", encoding="utf-8")
+    (tmp_path / "definitions.md").write_text("{{ word }}", encoding="utf-8")
+    (tmp_path / "synonyms.md").write_text(f"{text} {{{{ word }}}} {{{{ language }}}}", encoding="utf-8")
     settings = run_settings(
-        components=(SynthesisComponent.SYNONYMS, SynthesisComponent.REGISTER), templates=str(tmp_path)
+        components=(SynthesisComponent.SYNONYMS,), answers=AnswerShape.STORED, templates=str(tmp_path)
     )
     note = full_answers_note(settings, brief_of(settings, "run"))
     assert (note.startswith("Full answers are requested for synonyms: "), bool(note)) == (noted, noted)
