@@ -9,7 +9,14 @@ from uuid import uuid4
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import ExitCode, check_exists, check_name, config_at, place_and_language
+from floridify_batch.cli.context import (
+    ExitCode,
+    check_exists,
+    check_name,
+    config_at,
+    place_and_language,
+    say_if_invented,
+)
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -101,6 +108,7 @@ async def write_file(place: "Place", path: Path, words: Sequence[str] | None, la
     from floridify_batch.words.entry import clean_word, spellings_of
 
     check_exists(place)
+    say_if_invented(place)
     texts = None if words is None else [clean_word(each)[0] or each for each in dict.fromkeys(words)]
     seen = set[str]()
     async with opened(place, say_on_stderr) as store:
@@ -109,7 +117,7 @@ async def write_file(place: "Place", path: Path, words: Sequence[str] | None, la
         if seen.isdisjoint(spellings_of(each)):
             say_on_stderr(f"No entry for {each!r}.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
-    say(f"{rows} of {counted(len(seen), 'word')} written to {path}.")
+    say(f"{rows} of {counted(len(seen), 'word')} in {place} written to {path}.")
     return counts
 
 

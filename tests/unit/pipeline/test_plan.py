@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from floridify_batch.components.change import value_digest
+from floridify_batch.components.change import REVIEWED, value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
@@ -68,6 +68,7 @@ class Case:
     asked: Brief = field(default_factory=asked)
 
 
+REJECTED = Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}, digests={"definitions": REVIEWED})
 BOTH = [(C.SYNONYMS, RIVER), (C.CEFR_LEVEL, RIVER)]
 MONEYS = [(C.SYNONYMS, MONEY), (C.CEFR_LEVEL, MONEY)]
 OURS: dict[str, Any] = {"synonyms": ["shore"], "cefr_level": "B1"}
@@ -113,6 +114,13 @@ CASES = {
     ),
     "a better model is asked about a word that another did not know": Case(
         Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}), [(C.DEFINITIONS, BANK.id)], asked=asked(stale=True, run="n")
+    ),
+    "a word whose definitions a person has rejected gets none": Case(REJECTED, [], asked=asked(stale=True, run="n")),
+    "force does not define a word whose definitions a person has rejected": Case(
+        REJECTED, [], asked=asked(forced_run="now")
+    ),
+    "replace-edited defines a word whose definitions a person has rejected": Case(
+        REJECTED, [(C.DEFINITIONS, BANK.id)], asked=asked(forced_run="now", replace_edited=True)
     ),
     "retry-failed asks again about a word that an earlier run's model did not know": Case(
         Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}),
