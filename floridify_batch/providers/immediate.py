@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import orjson
 
-from floridify_batch.errors import UnknownBatch
+from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file, replace_file, replacing, sync
 from floridify_batch.providers.interface import HTTP_OK, BatchJob, Capabilities, Found, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
@@ -104,7 +104,10 @@ class ImmediateBatches:
         return self._begun(folder).job
 
     async def retrieve(self, batch_id: str) -> BatchJob:
-        """Return the state of a batch, and resume it if another process left it. Raises `UnknownBatch`."""
+        """Return the state of a batch, and resume it if another process left it.
+
+        Raises `UnknownBatch`, or `ServiceRefused` if the service refuses the account or cannot be reached.
+        """
         folder = self._run_folder / batch_id.removeprefix(PREFIX)
         if not (folder / "immediate.json").exists():
             raise UnknownBatch(f"Unknown immediate batch: {batch_id}.")
@@ -112,7 +115,7 @@ class ImmediateBatches:
         if work.cancelled:
             return self._standing(work, "cancelled")
         if work.task is not None and work.task.done():
-            work.task.result()
+            _raise_failure(work.task)
             return self._standing(work, "completed")
         return self._standing(work, "in_progress")
 
@@ -278,6 +281,17 @@ async def _stop(works: Collection[_Work], patience: float) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)  # marks every exception as retrieved
+
+
+def _raise_failure(task: asyncio.Task[None]) -> None:
+    """Raise the error of a task that has ended with one.
+
+    A service that cannot be reached ends the session: polls of this batch would repeat the error without a request.
+    """
+    try:
+        task.result()
+    except ServiceUncertain as error:
+        raise ServiceRefused(f"{error} No more requests are sent; resume when the service can be reached.") from error
 
 
 def _now() -> float:

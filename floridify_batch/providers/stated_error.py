@@ -82,6 +82,8 @@ def stated_error(body: Any, response: "Response") -> "APIStatusError | None":
     if not _is_error(body):
         return None
     stated = body.get("error") or body
+    if isinstance(stated, dict) and isinstance(stated.get("error"), dict):
+        stated = stated["error"]  # a proxy's error around the service's
     detail = stated if isinstance(stated, dict) else body
     status = _status(body, detail)
     if status is None:

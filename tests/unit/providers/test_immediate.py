@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch.errors import ServiceRefused, UnknownBatch
+from floridify_batch.errors import ServiceBusy, ServiceRefused, UnknownBatch
 from floridify_batch.pipeline.settlement import indexed_answers
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import BatchJob, Reply, Submission
@@ -341,3 +341,20 @@ async def test_an_unusable_reply(tmp_path: Path) -> None:
 async def test_nothing_to_discount() -> None:
     """Immediate answers are billed at the standard price."""
     assert ImmediateBatches.capabilities.discount == 0
+
+
+class Unreachable(Answering):
+    """A connector to a service that cannot be connected to."""
+
+    async def post(self, body: Mapping[str, Any]) -> Reply:  # noqa: ARG002
+        """Fail."""
+        raise ServiceBusy("The service at host cannot be reached.")
+
+
+async def test_a_service_that_cannot_be_reached(tmp_path: Path) -> None:
+    """A service that cannot be connected to ends the session: later polls would send no request."""
+    chunk = folder(tmp_path)
+    async with opened(Unreachable(), tmp_path) as batches:
+        job = await begun(batches, chunk)
+        with pytest.raises(ServiceRefused, match=r"cannot be reached\. No more requests are sent"):
+            await ended(batches, job)

@@ -105,6 +105,7 @@ async def test_answers_are_kept(tmp_path: Path) -> None:
         ({"object": "error", "message": "x", "type": "BadRequestError", "code": 400}, 400),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}, 503),
         ({"error": {"type": "authentication_error"}}, 401),
+        ({"error": {"error": {"code": "insufficient_quota", "message": "x"}}}, 429),
         ({"error": {"status": "RATE LIMIT"}}, 429),
         ({"error": {"code": ["odd"], "type": {}}}, None),
         ({"error": {"code": True, "message": "x"}}, None),
