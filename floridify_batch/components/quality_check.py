@@ -169,7 +169,7 @@ _USED = re.compile(r"^used\b", re.IGNORECASE)
 _COMMONEST = """
 be have do can will may must shall one there thing like make get take use way time place with from into over out that
 this what which when where while than then such some any all each both other same very more most much many person part
-kind form something someone who whose about against between through without within state
+kind form something someone who whose about against between through without within state rather
 """
 _FUNCTION_WORDS = frozenset(_COMMONEST.split())
 """English words without which definitions cannot be written."""
@@ -266,9 +266,14 @@ def _words(text: str) -> frozenset[str]:
 
 def _same(one: str, other: str) -> bool:
     """Whether two texts differ in punctuation and case at most."""
-    if abs(len(one) - len(other)) > _MOST_MARKS:
+    if abs(len(one) - len(other)) > _MOST_MARKS or _begin_apart(one[:1], other[:1]):
         return False
     return one == other or [*map(str.casefold, tokens_of(one))] == [*map(str.casefold, tokens_of(other))]
+
+
+def _begin_apart(one: str, other: str) -> bool:
+    """Whether first characters are different letters or digits, which is found faster than different words."""
+    return (one + other).isascii() and one.isalnum() and other.isalnum() and one.casefold() != other.casefold()
 
 
 def _alike(one: str, other: str, share: float) -> bool:

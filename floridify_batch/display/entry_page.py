@@ -14,7 +14,7 @@ from floridify_batch.components.quality_check import Doubt, doubts
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
 from floridify_batch.database.entry_text import entry_texts, is_edited_copy, labelled_senses
 from floridify_batch.database.lookup import Headword, ids_in
-from floridify_batch.database.provenance import Origin, Stamps, generated_origin, origins
+from floridify_batch.database.provenance import Origin, Stamps, generated_origin, is_edited, origins
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import language_name
@@ -79,7 +79,7 @@ def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, str]]:
     for label, sense in labelled_senses(headword):
         cited = [examples[each] for each in ids_in(sense, "example_ids") if each in examples]
         edited = {
-            "definition": is_edited_copy(sense, headword),
+            "definition": is_edited(sense, "text") or is_edited_copy(sense, headword),
             "examples": any(origin.edited for each in cited if (origin := generated_origin(each, "text"))),
         }
         if line := _origin(origins(sense, stamps), edited):
@@ -95,7 +95,7 @@ def _origin(found: Mapping[str, Origin], edited: Mapping[str, bool]) -> str:
         model = f"{plain(origin.model)} ({origin.date})" if origin.date else plain(origin.model)
         written.setdefault(model, []).append(component.replace("_", " "))
     since = dict.fromkeys(component.replace("_", " ") for component, origin in found.items() if origin.edited)
-    since |= dict.fromkeys(name for name, is_edited in edited.items() if is_edited)
+    since |= dict.fromkeys(name for name, is_so in edited.items() if is_so)
     parts = [f"{model}: {', '.join(sorted(names))}" for model, names in written.items()]
     return "; ".join([*parts, f"edited: {', '.join(since)}"] if since else parts)
 

@@ -353,7 +353,7 @@ async def test_origins_and_doubts(place: Place, database: Found, capsys: Capture
     word = add_word(database, "tear")
     made: dict[str, Any] = {"component": "x", "model": "gpt-6-luna", "batch_created": LONG_AGO}
     stamps = database[STAMPS].insert_many([dict(made), dict(made)]).inserted_ids
-    digests = {"synonyms": value_digest(["drop"]), "antonyms": value_digest(["grin"])}
+    digests = {"synonyms": value_digest(["drop"]), "antonyms": value_digest(["grin"]), "text": value_digest("a drop")}
     fields = {"synonyms": ["tears"], "antonyms": ["grin"], "synthesis_digests": digests}
     synthesis = {"synonyms": stamps[0], "antonyms": stamps[1]}
     verb = {"part_of_speech": "verb", "synthesis": {"synonyms": stamps[0]}}
@@ -366,7 +366,7 @@ async def test_origins_and_doubts(place: Place, database: Found, capsys: Capture
     shown = capsys.readouterr().out
     assert shown[shown.index("  Written by") :] == (
         "  Written by\n"
-        "   -  noun 1: gpt-6-luna (2025-03-01): antonyms, synonyms; edited: synonyms\n"
+        "   -  noun 1: gpt-6-luna (2025-03-01): antonyms, synonyms; edited: synonyms,\n      definition\n"
         "   -  verb 1, verb 2: gpt-6-luna (2025-03-01): synonyms\n"
         "  Doubts\n"
         "   -  noun 1 synonyms: “tears” is a form of the same word as “tear” (medium)\n"

@@ -133,7 +133,185 @@ GOOD: list[EntryTexts] = [
 ]
 
 
-@pytest.mark.parametrize("good", GOOD)
+EDITED: list[EntryTexts] = [
+    entry(
+        "tear",
+        "a drop of the clear, salty liquid that comes from the eyes, as when one weeps",
+        examples=["A single tear ran down her cheek.", "He was close to tears when the letter came."],
+        synonyms=["teardrop"],
+        collocations=["shed a tear", "tears of joy"],
+        usage_notes=["Mostly used in the plural."],
+        of_word={
+            "pronunciation": ["/tɪə(ɹ)/"],  # noqa: RUF001
+            "phrases": ["burst into tears", "bore someone to tears"],
+            "etymology": ["From Old English tēar, related to Latin lacrima."],
+            "facts": ["Tears of emotion differ in content from those that an onion causes."],
+        },
+    ),
+    entry(
+        "tear",
+        "to pull something apart or make a hole in it by force",
+        "verb",
+        examples=["She tore the letter in half.", "Mind the nail, or you will tear your sleeve."],
+        synonyms=["rip", "rend"],
+        antonyms=["mend"],
+        collocations=["tear to pieces", "torn to shreds"],
+        of_word={"pronunciation": ["/tɛə(ɹ)/"], "phrases": ["wear and tear", "tear one's hair out"]},
+    ),
+    entry(
+        "naïve",
+        "too ready to believe people or to think well of the world, for want of experience",
+        "adjective",
+        examples=["It was naive of me to pay in advance.", "Her naïve trust in strangers worried us."],
+        synonyms=["gullible", "credulous", "unworldly"],
+        antonyms=["worldly", "shrewd"],
+        collocations=["hopelessly naive", "naïve belief"],
+        of_word={"pronunciation": ["/naɪˈiːv/"], "etymology": ["From French naïve, Latin nativus."]},  # noqa: RUF001
+    ),
+    entry(
+        "déjà vu",
+        "the feeling that one has already lived through what is in fact happening for the first time",
+        examples=[
+            "A sense of déjà vu came over him in the hall.",
+            "Reading his speech, I had a strong feeling of deja vu.",
+        ],
+        collocations=["sense of déjà vu"],
+        of_word={"pronunciation": ["/ˌdeɪʒɑː ˈvuː/"], "etymology": ["French, “already seen”."]},  # noqa: RUF001
+    ),
+    entry(
+        "ephemeral",
+        "lasting only a very short time",
+        "adjective",
+        examples=["Fame in that trade is ephemeral.", "They photographed the ephemeral patterns of frost."],
+        synonyms=["fleeting", "short-lived", "transient"],
+        antonyms=["lasting", "enduring"],
+        collocations=["ephemeral nature", "ephemeral pleasures"],
+    ),
+    entry(
+        "serendipity",
+        "the happening by luck upon something good that one was not looking for",
+        examples=["By pure serendipity, the house next door came up for sale."],
+        synonyms=["good fortune", "happy chance"],
+        antonyms=["misfortune"],
+        collocations=["pure serendipity", "element of serendipity"],
+        of_word={"facts": ["Horace Walpole coined the word in a letter of 1754."]},
+    ),
+    entry(
+        "resilient",
+        "able to recover quickly from hardship or illness",
+        "adjective",
+        examples=["Children are often more resilient than their parents.", "A resilient economy survived the crash."],
+        synonyms=["tough", "hardy", "buoyant"],
+        antonyms=["fragile"],
+        collocations=["remarkably resilient", "resilient to shocks"],
+        usage_notes=["Followed by to before a noun: resilient to change."],
+    ),
+    entry(
+        "take off",
+        "(of an aircraft or bird) to leave the ground and begin to fly",
+        "verb",
+        examples=["The plane took off an hour late.", "We watched the geese taking off from the lake."],
+        synonyms=["lift off", "depart"],
+        antonyms=["land", "touch down"],
+    ),
+    entry(
+        "take off",
+        "to remove something that one is wearing",
+        "verb",
+        examples=["He took his wet shoes off at the door.", "Take off your coat and sit down."],
+        synonyms=["remove", "shed"],
+        antonyms=["put on"],
+    ),
+    entry(
+        "piece of cake",
+        "something that is very easy to do",
+        examples=["After the mountain stage, today's ride was a piece of cake."],
+        synonyms=["child's play", "cinch"],
+    ),
+    entry(
+        "meander",
+        "(of a river or road) to follow a course with many bends",
+        "verb",
+        examples=["The stream meanders through the meadows.", "A path meandered down to the beach."],
+        synonyms=["wind", "snake"],
+        collocations=["meander through", "meandering river"],
+    ),
+    entry(
+        "meander",
+        "one of the broad bends of a slow river",
+        examples=["From the hill one sees every meander of the valley.", "Old meanders become lakes."],
+        synonyms=["bend", "loop"],
+        of_word={"etymology": ["From the name of a winding river in Asia Minor."]},
+    ),
+    entry(
+        "gist",
+        "the main point of what is said or written, without the details",
+        examples=["I did not follow every word, but I got the gist.", "The gist of her argument was cost."],
+        synonyms=["essence", "substance"],
+        collocations=["get the gist", "the gist of the matter"],
+    ),
+    entry(
+        "brisk",
+        "quick and full of energy",
+        "adjective",
+        examples=["A brisk walk warmed us up.", "Her manner on the telephone was brisk."],
+        synonyms=["lively", "energetic"],
+        antonyms=["sluggish"],
+        collocations=["brisk pace", "brisk trade"],
+    ),
+    entry(
+        "quench",
+        "to satisfy thirst by drinking",
+        "verb",
+        examples=["Nothing quenches your thirst like cold water.", "They quenched their thirst at the spring."],
+        synonyms=["slake"],
+        collocations=["quench one's thirst"],
+    ),
+    entry(
+        "linger",
+        "to stay somewhere longer than is necessary, for want of the will to leave",
+        "verb",
+        examples=["We lingered over coffee.", "The smell of smoke still lingers in the hall."],
+        synonyms=["stay on", "loiter"],
+        antonyms=["leave"],
+        collocations=["linger on", "lingering doubt"],
+    ),
+    entry(
+        "break the ice",
+        "to say or do something that makes strangers feel less shy with each other",
+        "verb",
+        examples=["He told a joke to break the ice.", "A shared umbrella broke the ice between them."],
+    ),
+    entry(
+        "candid",
+        "honest and open about what one thinks, even if it is unpleasant",
+        "adjective",
+        examples=["To be candid, I found the film dull.", "They had a candid talk about money."],
+        synonyms=["frank", "outspoken"],
+        antonyms=["guarded", "evasive"],
+        collocations=["candid interview", "refreshingly candid"],
+    ),
+    entry(
+        "lantern",
+        "a lamp in a case of glass or paper that shelters its flame and can be carried",
+        examples=["She held the lantern higher.", "Paper lanterns hung between the trees."],
+        synonyms=["lamp"],
+        collocations=["paper lantern", "light a lantern"],
+    ),
+    entry(
+        "sceptical",
+        "inclined to doubt what others say or believe",
+        "adjective",
+        examples=["The doctors remain sceptical of the cure.", "She gave him a sceptical look."],
+        synonyms=["doubtful", "unconvinced"],
+        antonyms=["convinced", "trusting"],
+        usage_notes=["American spelling: skeptical."],
+    ),
+]
+"""Whole entries of the demonstration's words, as a lexicographer leaves them."""
+
+
+@pytest.mark.parametrize("good", [*GOOD, *EDITED])
 def test_a_good_entry_raises_no_doubt(good: EntryTexts) -> None:
     """Idioms, separable verbs, form-of definitions, function words and other scripts are no faults."""
     assert doubts(good) == []
