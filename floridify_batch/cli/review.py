@@ -180,6 +180,8 @@ def _sentences(result: "ReviewResult", place: "Place", *, write: bool) -> list[s
     lines = [stored if result.changes else f"Nothing to store in {place}."]
     if unchanged := result.outcomes[Outcome.UNCHANGED]:
         lines.append(f"Unchanged: {counted(unchanged, 'decision')}, stored before or about a rejected definition.")
+    if result.outcomes and not result.words:
+        lines.append("None of its rows is in that database; if it is another one, pass --database or --mongo-url.")
     if result.refused:
         lines.append(f"Not applied: {counted(result.refused, 'row')}, named above.")
     if result.undecided:

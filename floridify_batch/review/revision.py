@@ -166,8 +166,11 @@ class Revision:
             self._remove_sense(found.word, found.holder)
         elif each.linked is not None and not self._has_other_text(each, text.document):
             self._remove_linked(each, found)
+        elif each.linked is not None:
+            text.fields[each.text] = ""
+            self._mark(found.text, each.recorded)
         else:
-            text.fields |= {each.text: ""} if each.linked else each.emptied(text.document)
+            text.fields |= each.emptied(text.document)
             self._mark(found.text, each.recorded)
             self._stamp(each, found, text.document.get(each.recorded))
         return Outcome.REJECTED

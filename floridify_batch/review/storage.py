@@ -36,6 +36,8 @@ class ReviewResult:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     refused: int = 0
     undecided: int = 0
+    words: int = 0
+    """The number of words that were found, counted once for each page of rows."""
 
     @property
     def changes(self) -> int:
@@ -78,6 +80,7 @@ class DecisionStore:
 
     async def _take(self, page: Sequence[DecidedRow]) -> None:
         words = await self._words(page)
+        self.result.words += len(words)
         revision = await self._revision(page, words)
         taken = [(row, outcome) for row in page if (outcome := self._outcome(revision, row)) is not None]
         if self.write and not await self._written(revision):
