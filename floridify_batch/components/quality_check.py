@@ -251,8 +251,7 @@ def _other_form(value: Value) -> str | None:
 
 _REPEATED_SENSE, _SIMILAR_EXAMPLE = 0.9, 0.75
 """The share of common words from which definitions, and examples, count as alike."""
-_MOST_MARKS = 6
-_FEWEST_WORDS = 4
+_MOST_MARKS, _FEWEST_WORDS = 6, 4
 
 
 @lru_cache(maxsize=1 << 12)
@@ -272,7 +271,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _begin_apart(one: str, other: str) -> bool:
-    """Whether first characters are different letters or digits, which is found faster than different words."""
+    """Whether two characters are different letters or digits."""
     return (one + other).isascii() and one.isalnum() and other.isalnum() and one.casefold() != other.casefold()
 
 
