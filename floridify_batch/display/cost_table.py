@@ -82,8 +82,7 @@ def _against_one_by_one(costs: Costs) -> Iterator[_Row]:
     """The cost of immediate calls about one definition each, with full answers, where that is more."""
     own, other = costs.own, costs.one_by_one
     if own is not None and other is not None and other > own:
-        calls = "for full answers, one definition per call"
-        yield "by single calls", f"about {dollars(other)} {calls}{_less(own, other)}"
+        yield "by single calls", f"about {dollars(other)} with full answers{_less(own, other)}"
 
 
 def _less(own: Decimal, other: Decimal) -> str:

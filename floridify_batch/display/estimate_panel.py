@@ -133,14 +133,22 @@ def _waves(estimate: Estimate, width: int) -> Table:
     heads = ("wave", "requests", *(("input tokens", "output tokens") if width >= NARROW else ()), "cost")
     table = listing(*heads, right=heads[1:])
     waves = [_wave(estimate, *wave) for wave in enumerate(estimate.wave_components(), 1)]
-    costs = dollar_column([estimate.cost(parts, batch=estimate.discounted) for parts in waves])
+    costs = dollar_column(
+        [_cost(estimate, parts, now=place < estimate.first_waves) for place, parts in enumerate(waves)]
+    )
     if len(waves) > 1:
         for number, (name, parts, cost) in enumerate(zip(estimate.waves(), waves, costs, strict=True), 1):
             about = "~" * (number > estimate.first_waves)
             table.add_row(cell(f"{number} {name}"), *_wave_figures(parts, about, width), cost)
-    whole, total = estimate.wholes(), dollars(estimate.cost(estimate.wholes(), batch=estimate.discounted))
+    whole, total = estimate.wholes(), dollars(_cost(estimate, estimate.wholes()))
     table.add_row("all", *_wave_figures(whole, "~" * (len(waves) > 1), width), total)
     return table
+
+
+def _cost(estimate: Estimate, parts: Mapping[str, Expectation], *, now: bool = True) -> Decimal | None:
+    """The expected cost of requests in the mode of the run, with their preflight if some are ready `now`."""
+    cost = estimate.cost(parts, batch=estimate.discounted)
+    return cost if cost is None or not now else cost + estimate.preflight_surcharge(parts)
 
 
 def _wave(estimate: Estimate, number: int, components: Sequence[str]) -> Mapping[str, Expectation]:
@@ -219,12 +227,12 @@ def _requests(estimate: Estimate, *, wide: bool) -> Table:
     )
     table = listing(*heads, right=heads[1:])
     names = list(components_of(estimate))
-    costs = dollar_column([estimate.cost({name: estimate.whole(name)}, batch=estimate.discounted) for name in names])
+    costs = dollar_column([_cost(estimate, {name: estimate.whole(name)}) for name in names])
     for name, cost in zip(names, costs, strict=True):
         table.add_row(cell(name), *_figures(estimate, [name], wide=wide), cost)
     table.add_section()
-    total = estimate.cost(estimate.wholes(names), batch=estimate.discounted)
-    table.add_row("all", *_figures(estimate, names, wide=wide), dollars(total))
+    total = dollars(_cost(estimate, estimate.wholes(names)))
+    table.add_row("all", *_figures(estimate, names, wide=wide), total)
     return table
 
 
@@ -299,6 +307,8 @@ def _basis_of(estimate: Estimate) -> Iterator[str]:
 
 def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iterator[RenderableType]:
     regular, batch = (estimate.cost(estimate.wholes(), batch=mode) for mode in (False, True))
+    if batch is not None:
+        batch += estimate.preflight_surcharge()
     mine = batch if estimate.discounted else regular
     rows = _prices(estimate, regular, batch)
     asking = estimate.words - estimate.complete - estimate.unreadable

@@ -61,11 +61,12 @@ def _run(view: RunView, width: int, now: datetime) -> _Part:
     name = " · ".join(plain(part) for part in (view.run, view.model, view.mode, "sandbox" * view.sandbox) if part)
     inner = width - 4
     activity = [*_activity(view, inner), *_stopping(view, inner)]
-    content = Group(*activity, _progress(view, inner, now), _figures(view, inner))
+    figures = [_progress(view, inner, now), _figures(view, inner)] if view.run else []  # none before it has started
+    content = Group(*activity, *figures)
     title = cell(name or "batch-synth")
     title.truncate(max(1, width - 8), overflow="ellipsis")
     panel = Panel(content, title=title, title_align="left", box=box.ROUNDED, width=width, border_style="dim")
-    return _Part([panel], len(activity) + 10)
+    return _Part([panel], len(activity) + (10 if figures else 2))
 
 
 def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
@@ -94,15 +95,15 @@ def _progress(view: RunView, width: int, now: datetime) -> RenderableType:
     words = f"{count(totals.words - totals.open_words)} of {count(totals.words)}"
     since = "" if width < NARROW else " since the start" if view.watched else " this session"
     passed = "" if elapsed is None else f"{span(elapsed)}{since}"
-    wave = view.wave if width >= NARROW else "" if view.awaits_storage else view.wave.partition(":")[0]
+    wave = view.wave if width >= NARROW else view.wave.partition(":")[0]
     bar = max(4, min(60, width - _NAME - 6 - _GAP - _BESIDE))
     table = Table.grid(padding=0)
     table.add_column(width=_NAME, style="dim", no_wrap=True)
     table.add_column(width=bar)
     table.add_column(width=6, justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(1, width - _NAME - bar - 6))
     for name, done, text in (
-        ("answers", view.percent, _joined(_answers(view), wave)),
+        ("answers", view.percent, _joined(_answers(view), "" if view.awaits_storage else wave)),
         ("words", _words_percent(view), _joined(words, "" if pace is None else f"{pace:,.1f} words/min")),
     ):
         table.add_row(name, Bar(done, 100, bar), f"{done}%", Text(f"  {plain(text)}"))

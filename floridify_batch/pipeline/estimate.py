@@ -6,7 +6,7 @@ separate.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import ceil
@@ -175,8 +175,11 @@ class Estimate:
         due = self.preflight and not self.immediate and self.total.requests > PREFLIGHT_REQUESTS
         return sum(bool(each.requests) and name not in self.models for name, each in self.now.items()) if due else 0
 
-    def preflight_surcharge(self) -> Decimal:
-        """The expected cost of the preflight at the standard price beyond that in a batch; 0 if a price is unknown."""
+    def preflight_surcharge(self, components: Container[str] | None = None) -> Decimal:
+        """The expected cost of the preflight at the standard price beyond that in a batch; 0 if a price is unknown.
+
+        `components`: those whose requests count; all by default.
+        """
         regular = rates(self.model, batch=False, price=self.price.standard if self.price else None)
         batch = self.rate(batch=True)
         if not self.preflight_requests or regular is None or batch is None:
@@ -184,7 +187,7 @@ class Estimate:
         means = (
             Usage(input=each.input_tokens // each.requests, output=each.output_tokens // each.requests)
             for name, each in self.now.items()
-            if each.requests and name not in self.models
+            if each.requests and name not in self.models and (components is None or name in components)
         )
         return sum((regular.cost(usage) - batch.cost(usage) for usage in means), Decimal(0))
 

@@ -40,7 +40,7 @@ from floridify_batch.display.table import (
 from floridify_batch.display.text import lines_of, plain, sentence_lines, shorten
 from floridify_batch.display.view import RunView
 from floridify_batch.errors import DatabaseError
-from floridify_batch.formatting import expiry
+from floridify_batch.formatting import dollars, expiry
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled
 from floridify_batch.pipeline.quote import estimated
@@ -401,6 +401,31 @@ def test_the_estimate_and_its_question_fit_80_by_24() -> None:
     assert sum(rows[:-1]) == rows[-1] == estimate.total.requests
     assert "--details" in panel
     assert "1 batch (0.1 MB) in the first of" in panel
+
+
+@pytest.mark.parametrize("details", [False, True])
+@pytest.mark.parametrize("tokens", [9, 331, 12_345, 1_234_567])
+def test_the_costs_of_an_estimate_add_up(tokens: int, details: bool) -> None:
+    """The costs of the rows add up to the total, which is the price below and that of the checkpoint."""
+    names = [each.value for each in SynthesisComponent if each not in ("definitions", "definition_text")]
+    estimate = Estimate(
+        "gpt-6-luna",
+        words=63,
+        unknown=63,
+        now={"definitions": Expectation(63, tokens, tokens), "synonyms": Expectation(2, 700, 90)},
+        later={name: Expectation(189, 3 * tokens + 7 * len(name), tokens) for name in names},
+        chunks=[ChunkSize(63, 63, 150_000)],
+        preflight=True,
+    )
+    assert estimate.preflight_requests == 2
+    shown = seen(estimate_panel(estimate, details=details), 120)
+    table, _, prices = shown.partition("regular price")
+    *rows, total = [Decimal(each.replace(",", "")) for each in re.findall(r" \$([\d.,]+) +│$", table, re.MULTILINE)]
+    assert sum(rows) == total
+    expected = estimate.forecast().expected
+    assert expected is not None
+    assert f"${total:,}" == dollars(expected)
+    assert f"batch price      ${total:,} " in prices
 
 
 @pytest.mark.parametrize("height", [24, 26, 40])

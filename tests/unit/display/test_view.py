@@ -1,5 +1,6 @@
 """The fold of events into what is shown of a run, and the wording of its figures."""
 
+import re
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -349,6 +350,11 @@ def test_answers_that_are_not_stored_yet() -> None:
     out = StringIO()
     Console(width=60, file=out).print(render(view, 60, NOON, 24))
     assert "10 of 10, not all stored" in out.getvalue()
+    for width in (60, 80, 120):  # the percentage and the bar keep their places beside a long text
+        out = StringIO()
+        long = replace(view, wave=f"wave 2 of 2: {'component, ' * 12}", totals=replace(totals, expected=1_234_567))
+        Console(width=width, file=out).print(render(long, width, NOON, 24))
+        assert re.search(r"answers +[━─]+ +99%  \d", out.getvalue())
     view = view.apply(Progressed(replace(totals, answered=10, processed=2)), NOON)
     view = view.apply(ChunkMoved(2, "STORED", 2, 6, 100, "batch_b"), NOON)
     assert (view.percent, progress_phrase(view)) == (100, "100% of answers done")
