@@ -18,9 +18,15 @@ ETYMOLOGY = {"text": "From bank.", "origin_language": "Norse", "root_words": ["b
 
 def documents(languages: tuple[str, ...] = ("en",), **fields: Any) -> WordDocuments:
     """The documents of a word with two senses; `fields` are those of the first."""
-    sense = {"_id": SENSE, "word_id": WORD, "text": "an edge", "part_of_speech": "noun", "providers": ["synthesis"]}
+    sense: dict[str, Any] = {
+        "_id": SENSE,
+        "word_id": WORD,
+        "text": "an edge",
+        "part_of_speech": "noun",
+        "providers": ["synthesis"],
+    }
     sense |= {"synonyms": ["side"], "example_ids": [EXAMPLE], **fields}
-    entry = {"_id": ENTRY, "word_id": WORD, "provider": "synthesis", "definition_ids": [SENSE, OTHER]}
+    entry: dict[str, Any] = {"_id": ENTRY, "word_id": WORD, "provider": "synthesis", "definition_ids": [SENSE, OTHER]}
     entry |= {"languages": [languages[-1]], "etymology": ETYMOLOGY, "pronunciation_id": SPOKEN}
     example = {"_id": EXAMPLE, "definition_id": SENSE, "text": "By the bank.", "type": "generated"}
     spoken = {"_id": SPOKEN, "word_id": WORD, "ipa": "bæŋk", "phonetic": "bank"}
@@ -104,7 +110,7 @@ def test_examples() -> None:
     row = decided("examples", "By the bank.", Verdict.REJECT, place=EXAMPLE)
     for others, removed in (([], [EXAMPLE]), ([EXAMPLE], [])):
         found = documents()
-        found.definitions[OTHER] = Stored("definitions", found.definitions[OTHER].document | {"example_ids": others})
+        found.definitions[OTHER] = Stored("definitions", {**found.definitions[OTHER].document, "example_ids": others})
         made = revision(found)
         assert made.take(row) is Outcome.REJECTED
         assert changes(made)[SENSE] == {"example_ids": [], "+example_ids": True, "!examples": True}
@@ -114,7 +120,7 @@ def test_examples() -> None:
 def test_definitions() -> None:
     """A rejected definition goes with its examples and all decisions about it; the last one marks the entry."""
     found = documents()
-    found.entries[0] = Stored("dictionary_entries", found.entries[0].document | {"definition_ids": [SENSE]})
+    found.entries[0] = Stored("dictionary_entries", {**found.entries[0].document, "definition_ids": [SENSE]})
     made = revision(found)
     made.take(decided("synonyms", ["side"], Verdict.EDIT, "edge"))
     assert made.take(decided("definition", "an edge", Verdict.REJECT)) is Outcome.REJECTED
