@@ -333,6 +333,14 @@ def test_invented_answers_are_called_so() -> None:
     assert "invented" not in page(view(ledger(chunk())))
 
 
+def test_models_and_doubts() -> None:
+    """The page names the models of components, and the commands that list doubts and the origin of each value."""
+    shown = page(view(ledger(chunk(), models={"usage_notes": "gpt-6-sol"})))
+    assert ", batch; usage notes: gpt-6-sol</dd>" in shown
+    assert "batch-synth check --all --checkpoint words.checkpoint.json" in shown
+    assert "batch-synth show WORD --checkpoint words.checkpoint.json" in shown
+
+
 # ── a page that does nothing ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -345,6 +353,7 @@ def hostile_service() -> str:
         spent={HOSTILE: spent(8, 2, "0.25")},
         words_file=f"{HOSTILE}.txt",
         model=HOSTILE,
+        models={HOSTILE: HOSTILE},
         language=HOSTILE,
         database=HOSTILE,
         components=(HOSTILE,),
