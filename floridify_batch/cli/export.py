@@ -115,7 +115,7 @@ async def export_entries(place: "Place", selection: "Selection", target: "Export
             with progress_bar("Exporting", MofNCompleteColumn()) as progress:
                 return await export_file(EntrySource(store, selection), target, progress)
         except asyncio.CancelledError:
-            say_on_stderr(f"Stopped. {target.path} was not written; run the same command again.")
+            say_on_stderr(f"{target.path} was not written; run the same command again.")
             raise
         except NothingToExport as error:
             hint = await sandbox_hint(store, place.database)

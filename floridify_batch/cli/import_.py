@@ -56,7 +56,7 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
             async with opened(place, say_on_stderr) as store:
                 tally = await import_articles(store, articles, wanted.language, reading, progress)
     except asyncio.CancelledError:
-        say_on_stderr("Stopped. The part that was read is imported; run the same command again to import the rest.")
+        say_on_stderr("The part that was read is imported; run the same command again to import the rest.")
         raise
     for line in [*_invalid_lines(reading), *summary(path.name, reading, tally)]:
         say(line)
