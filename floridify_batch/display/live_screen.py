@@ -61,12 +61,11 @@ def _run(view: RunView, width: int, now: datetime) -> _Part:
     name = " · ".join(plain(part) for part in (view.run, view.model, view.mode, "sandbox" * view.sandbox) if part)
     inner = width - 4
     activity = [*_activity(view, inner), *_stopping(view, inner)]
-    figures = [_progress(view, inner, now), _figures(view, inner)] if view.run else []  # none before it has started
-    content = Group(*activity, *figures)
+    content = Group(*activity, _progress(view, inner, now), _figures(view, inner))
     title = cell(name or "batch-synth")
     title.truncate(max(1, width - 8), overflow="ellipsis")
     panel = Panel(content, title=title, title_align="left", box=box.ROUNDED, width=width, border_style="dim")
-    return _Part([panel], len(activity) + (10 if figures else 2))
+    return _Part([panel], len(activity) + 10)
 
 
 def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
