@@ -264,6 +264,7 @@ _ODD = re.compile(
     |^(?:\S+\s+){7}                     # sentences
     |^(?:\S+\s+){3,}\S+[.?!]$
     |[<>{}\\]|,.*,                      # markup, rows of a table
+    |\s\([\w\s.,;/-]+\)$                # a word with its part of speech or a gloss
     """,
     re.VERBOSE,
 )

@@ -287,6 +287,8 @@ def test_comments_behind_words(tmp_path: Path) -> None:
             id="a sum",
         ),
         pytest.param("The bank lends money to us.\nbank\n", "words.txt", "unlike a word: “The bank", id="a sentence"),
+        pytest.param("walk (verb)\nbank\n", "words.txt", "unlike a word: “walk (verb)”", id="a part of speech"),
+        pytest.param("color(u)r\nbank\n", "words.txt", None, id="optional letters"),
         pytest.param("caf\xe9\nbank\n", "latin.txt", "read as Windows-1252", id="an old encoding"),
         pytest.param("one;1\ntwo\nthree\nfour\n", "words.csv", "Lines contain semicolons", id="called CSV"),
     ],
