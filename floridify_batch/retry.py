@@ -77,6 +77,9 @@ SUBMISSION = Backoff(2.0, attempts=5)
 PROCESSING = Backoff(0.5, longest=10.0)
 """Polls of a file that the service has not processed yet."""
 
+UNSENT_PATIENCE = 60.0
+"""Seconds for which a session that does not wait for batches goes on creating those whose creation was not accepted."""
+
 DOUBTFUL_CREATIONS = 3
 """Creations with an unknown outcome after which none is repeated if the service's list cannot show what became of them.
 """

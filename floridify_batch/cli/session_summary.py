@@ -52,7 +52,9 @@ def conclude(reason: StopReason, ledger: Ledger, checkpoint: Checkpoint, in_flig
             say(note)
         return ExitCode.STOPPED
     if reason is StopReason.IN_FLIGHT:
-        say(f"Batches are in flight. Collect their results with: {resume_command}")
+        any_created = next(iter(ledger.in_state(ChunkState.SUBMITTED)), None) is not None
+        how = "Batches are in flight. Collect their results" if any_created else "No batch is created yet. Go on"
+        say(f"{how} with: {resume_command}")
         return in_flight
     if reason is StopReason.COST_LIMIT:
         remaining = counted(ledger.totals().open_words, "word")

@@ -13,7 +13,7 @@ from typing import NoReturn
 from floridify_batch.errors import FileDamaged, ServiceError, UnknownBatch, concerns_one_batch
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import refusal
-from floridify_batch.retry import FULL_QUEUE
+from floridify_batch.retry import FULL_QUEUE, UNSENT_PATIENCE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
 from floridify_batch.run.chunk_split import split
 from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
@@ -125,6 +125,7 @@ class Driver:
         await self._give_up(feeder, give_up)
         await self._unless_stopped(preflight(self._run, feeder))
         await self._poll(feeder)
+        until = self._now() + UNSENT_PATIENCE
         while not self._stop.is_set():
             await self._submit_what_fits(feeder)
             if self._stop.is_set():
@@ -137,7 +138,7 @@ class Driver:
             if self._over_limit and not self._in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
                 return StopReason.COST_LIMIT
-            if not wait:
+            if not wait and not self._creates_by(until):
                 return StopReason.IN_FLIGHT
             await self._pause()
             self._try_again()
@@ -329,7 +330,7 @@ class Driver:
 
     def _notice_status(self, job: BatchJob) -> None:
         """Report a status that the Batch API does not document, once and then every hour."""
-        now = self._run.clock().timestamp()
+        now = self._now()
         if job.known or now - self._noticed.get((job.id, job.status), -inf) < _REMINDER:
             return
         self._noticed[job.id, job.status] = now
@@ -400,6 +401,14 @@ class Driver:
             self._queue_is_full = False
             self._full += 1
             self._rested = round(FULL_QUEUE.pause(self._full))
+
+    def _creates_by(self, until: float) -> bool:
+        """Whether a creation that had no clear outcome is continued before that time."""
+        due = self._submitter.next_due()
+        return due is not None and self._now() + due <= until
+
+    def _now(self) -> float:
+        return self._run.clock().timestamp()
 
     async def _pause(self) -> None:
         """Wait for the poll interval, or less if the run is stopped."""

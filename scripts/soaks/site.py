@@ -174,7 +174,8 @@ class Site:
 
     def _given_up(self) -> list[str]:
         """Return the option that gives up the first batch while the service denies it; other batches are returned."""
-        first = next((record for record in self.ledger.chunks if record.number == 1), None) if self.ledger else None
+        created = [each for each in self.ledger.chunks if each.created_at is not None] if self.ledger else []
+        first = min(created, key=lambda each: each.created_at or 0, default=None)
         denied = self.gives_up and first is not None and first.state == ChunkState.SUBMITTED
         return ["--give-up", str(first.batch_id)] if denied and first else []
 

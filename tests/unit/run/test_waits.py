@@ -119,6 +119,25 @@ async def test_a_long_pause_at_creation(tmp_path: Path) -> None:
     assert re.search(r"5 h\. Retrying in 3,600 s, at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.$", said[0])
 
 
+async def test_a_creation_without_waiting(tmp_path: Path) -> None:
+    """A session that does not wait for batches still creates one that the service does not accept at first."""
+    scenario = new_scenario(tmp_path, Service(End(polls=2)), batch_size=None)
+    scenario.service.creations.append("busy")
+    run = scenario.run()
+    assert await Driver(run).process(wait=False) is StopReason.IN_FLIGHT
+    assert [each.state for each in run.ledger.chunks] == [ChunkState.SUBMITTED]
+    assert len(scenario.sleeps) == 1
+
+
+async def test_a_long_pause_without_waiting(tmp_path: Path) -> None:
+    """Such a session ends at once if the service asks for more than a minute; the next one creates the batch."""
+    scenario = new_scenario(tmp_path, Resting(), batch_size=None)
+    run = scenario.run()
+    assert await Driver(run).process(wait=False) is StopReason.IN_FLIGHT
+    assert scenario.sleeps == []
+    await finished(scenario)
+
+
 async def test_retry_after_at_upload(tmp_path: Path) -> None:
     """An upload refused with Retry-After is retried after that time."""
     scenario = new_scenario(tmp_path, Service(), batch_size=None)
