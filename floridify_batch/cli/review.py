@@ -1,9 +1,9 @@
 """The `review` command: write stored values to a file for decisions, and store the decisions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
@@ -15,6 +15,7 @@ from floridify_batch.cli.context import (
     check_name,
     config_at,
     place_and_language,
+    progress_bar,
     say_if_invented,
 )
 from floridify_batch.cli.options import (
@@ -30,10 +31,8 @@ from floridify_batch.timing import utc_now
 
 if TYPE_CHECKING:
     from floridify_batch.database.connection import Place
-    from floridify_batch.database.store import MongoStore
     from floridify_batch.review.decision import RefusedRow
     from floridify_batch.review.review_file import ReviewCounts
-    from floridify_batch.review.row import SheetRow
     from floridify_batch.review.storage import ReviewResult
 
 
@@ -72,6 +71,8 @@ def review(
         raise UsageError("Pass --out FILE to write a review file, or --in FILE to store its decisions.")
     if out is not None and everything == bool(words):
         raise UsageError("Pass the words to review, or --all.")
+    if out is not None and dry_run:
+        raise UsageError("--dry-run checks the decisions of --in; it does not go with --out.")
     if decided is not None and (words or everything):
         raise UsageError("--in stores the decisions of all words in its file; leave the words out.")
     place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
@@ -101,41 +102,28 @@ def check_out(path: Path, *, yes: bool = False) -> None:
 
 
 async def write_file(place: "Place", path: Path, words: Sequence[str] | None, language: str | None) -> "ReviewCounts":
-    """Write the review file of these words, or of all. Raises `UsageError` where they have no value."""
+    """Write the review file of these words, or of all, and name those that are not in the database."""
+    from rich.progress import MofNCompleteColumn
+
     from floridify_batch.database.connection import opened
     from floridify_batch.display.console import say, say_on_stderr
     from floridify_batch.review.review_file import write_review
+    from floridify_batch.review.sheet import SheetSource
     from floridify_batch.words.entry import clean_word, spellings_of
 
     check_exists(place)
     say_if_invented(place)
     texts = None if words is None else [clean_word(each)[0] or each for each in dict.fromkeys(words)]
-    seen = set[str]()
     async with opened(place, say_on_stderr) as store:
-        counts = await write_review(_rows(store, texts, language, seen), path)
+        with progress_bar("Writing", MofNCompleteColumn()) as progress:
+            source = SheetSource(store, texts, language, progress)
+            counts = await write_review(source.rows(), path)
     for each in texts or ():
-        if seen.isdisjoint(spellings_of(each)):
+        if source.found.isdisjoint(spellings_of(each)):
             say_on_stderr(f"No entry for {each!r}.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
-    say(f"{rows} of {counted(len(seen), 'word')} in {place} written to {path}.")
+    say(f"{rows} of {counted(source.words, 'word')} in {place} written to {path}.")
     return counts
-
-
-async def _rows(
-    store: "MongoStore", texts: Sequence[str] | None, language: str | None, seen: set[str]
-) -> "AsyncIterator[SheetRow]":
-    """The rows of the words, which are added to `seen`."""
-    from floridify_batch.database.entry_text import by_language, stored_headwords, texts_of
-    from floridify_batch.database.provenance import stamps_of
-    from floridify_batch.review.sheet import sheet_rows
-
-    stamps: dict[Any, Mapping[str, Any]] = {}
-    async for headword in stored_headwords(store, texts, language):
-        seen.add(str(headword.word["text"]))
-        stamps |= await stamps_of(store, [headword], stamps)
-        for own, each in by_language(headword, language):
-            for row in sheet_rows(own, texts_of(own, each), stamps):
-                yield row
 
 
 # ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

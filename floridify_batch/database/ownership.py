@@ -141,7 +141,7 @@ def _ownership(
     listed = [each for each in dict.fromkeys((ours or {}).get("definition_ids") or ()) if each in own]
     syntheses = (each for each in entries if each.get("provider") == SYNTHESIS)
     made = {each for entry in syntheses for each in entry.get("definition_ids") or ()}.difference(providing)
-    sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
+    sources = [each for each in _in_order(own, providing) if each not in made and not is_made(own[each], providing)]
     copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
     if len(copies) == len(own) and not listed and not shared.is_emptied(ours):  # as most words of a new database
         parts = [_unstored(own[each], copy) for each, copy in copies.items()]
@@ -292,7 +292,7 @@ def _in_order(own: Mapping[Any, Document], providing: Mapping[Any, Document]) ->
     yield from (each for each in own if each not in providing)
 
 
-def _is_made(document: Document, providing: Mapping[Any, Document]) -> bool:
+def is_made(document: Document, providing: Mapping[Any, Document]) -> bool:
     """Whether a definition belongs to a synthesis entry, even to one that does not list it, or not yet."""
     if document["_id"] in providing:
         return False

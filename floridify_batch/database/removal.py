@@ -173,9 +173,7 @@ async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Coll
         query = {"$or": [{"_id": any_spelling(before)}, {bond.owner: any_spelling(each.owner for each, _ in group)}]}
         shown = (bond.owner, "type", "model_info", SYNTHESIS, DIGESTS, *TEXTS, "created_at")
         due = candidates(await finder.find(collection, query, shown), bond, group)
-        holding = {bond.field: any_spelling(doc_id(document["_id"]) for document in due)}
-        for holder in _holders(bond, layout) if due else ():
-            due = unreferred(due, bond, await finder.find(holder, holding, (bond.field,)))
+        due = await orphans(collection, due, finder, layout)
         if due:
             names = ("_id", *TEXTS)
             gone[collection] = [{name: each[name] for name in names if name in each} for each in due]
@@ -230,6 +228,19 @@ def _relisted(
         else:
             freed = doc_id(now) if now else None
             yield Relisting(name, {"_id": holder["_id"], field: now}, {"$set": {field: reference}}, freed)
+
+
+async def orphans(
+    collection: Collection, documents: Sequence[Document], finder: Finder, layout: Layout, gone: Iterable[DocId] = ()
+) -> list[Document]:
+    """Those of these examples, facts or pronunciations to which no document refers, except those that are `gone`."""
+    bond, due = RELATIONS[collection], [*documents]
+    query = {bond.field: any_spelling(doc_id(document["_id"]) for document in due)}
+    if ignored := any_spelling(gone)["$in"]:
+        query["_id"] = {"$nin": ignored}
+    for holder in _holders(bond, layout) if due else ():
+        due = unreferred(due, bond, await finder.find(holder, query, (bond.field,)))
+    return due
 
 
 async def unused(remains: Iterable[Remains], finder: Finder, layout: Layout) -> dict[Collection, list[Any]]:

@@ -4,7 +4,7 @@ Stamps are written first and removals last, and each update is conditional on th
 the same decisions again after an interruption does the rest, and an edit in between is kept.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.components.change import REVIEWED, Collection
 from floridify_batch.database.document import encoded, stamp_fields, upsert
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
-from floridify_batch.database.removal import TEXTS, any_spelling
+from floridify_batch.database.removal import RELATIONS, TEXTS, any_spelling, orphans
 from floridify_batch.database.word_documents import Stored, as_read
-from floridify_batch.words.entry import DIGESTS, SYNTHESIS, Stamp, derived_id, doc_id
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, Stamp, derived_id, doc_id
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -53,27 +53,34 @@ async def write_revised(
     if any(each.stamps for each in changed):
         stamp = _stamp(now)
         await store.bulk(STAMPS, [upsert(stamp.id, stamp_fields(stamp), now, store.layout)], _ADVICE)
-    matched = 0
+    matched = written = 0
     groups: dict[str, list[UpdateOne]] = {}
     for each in changed:
-        groups.setdefault(each.stored.collection, []).append(_update(each, store, now))
+        groups.setdefault(each.stored.collection, []).extend(_updates(each, store, now))
     for collection in sorted(groups, key=(*_ORDER, *groups).index):
         matched += (await store.bulk(collection, groups[collection], _ADVICE)).matched
-    await _unlist([each for each in removed if each.collection == Collection.DEFINITIONS], store, now)
-    await _delete(removed, store)
-    return matched == len(changed)
+        written += len(groups[collection])
+    senses = [each for each in removed if each.collection == Collection.DEFINITIONS]
+    await _unlist(senses, store, now)
+    await _delete(removed, {each.id for each in senses}, store)
+    return matched == written
 
 
-def _update(each: Revised, store: "MongoStore", now: datetime) -> "UpdateOne":
+def _updates(each: Revised, store: "MongoStore", now: datetime) -> "Iterator[UpdateOne]":
+    """The updates of a document, one for each field, so that an edit of one of them prevents no other."""
     from pymongo import UpdateOne
 
     stamp = encoded(_stamp(now).id, store.layout)
-    values = each.fields | {f"{DIGESTS}.{name}": REVIEWED for name in each.marks}
-    values |= {f"{SYNTHESIS}.{key}": stamp for key in each.stamps}
-    change: dict[str, Any] = {"$set": values}
-    if each.fields:
-        change = {"$set": values | {"updated_at": now}, "$inc": {"version": 1}}
-    return UpdateOne(as_read(each.stored, {*each.fields, *each.marks}), change)
+    stamps = {f"{SYNTHESIS}.{key}": stamp for key in each.stamps}
+    for name in dict.fromkeys((*each.fields, *each.marks)):
+        values = stamps | ({f"{DIGESTS}.{name}": REVIEWED} if name in each.marks else {})
+        change: dict[str, Any] = {"$set": values}
+        if name in each.fields:
+            new = values | {name: each.fields[name], "updated_at": now}
+            change = {"$set": new, "$inc": {"version": 1}}
+        yield UpdateOne(as_read(each.stored, [name]), change)
+    if stamps and not each.fields and not each.marks:
+        yield UpdateOne({"_id": each.stored.document["_id"]}, {"$set": stamps})
 
 
 async def _unlist(senses: Sequence[Stored], store: "MongoStore", now: datetime) -> None:
@@ -89,16 +96,19 @@ async def _unlist(senses: Sequence[Stored], store: "MongoStore", now: datetime) 
         await store.bulk(name, [UpdateOne({"_id": each["_id"]}, change) for each in ours], _ADVICE)
 
 
-async def _delete(removed: Iterable[Stored], store: "MongoStore") -> None:
-    """Delete documents whose texts are as they were read; definitions last, since examples are found by them."""
+async def _delete(removed: Iterable[Stored], senses: Set[DocId], store: "MongoStore") -> None:
+    """Delete documents whose texts are as they were read, and to which nothing refers any more; definitions last."""
     from pymongo import DeleteOne
 
-    groups: dict[str, list[DeleteOne]] = {}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for each in removed:
-        condition = as_read(each, [name for name in TEXTS if name in each.document])
-        groups.setdefault(each.collection, []).append(DeleteOne(condition))
-    for collection in sorted(groups, key=_ORDER.index):
-        await store.bulk(collection, groups[collection], _ADVICE)
+        groups.setdefault(each.collection, []).append(each.document)
+    for name in sorted(groups, key=_ORDER.index):
+        collection, documents = Collection(name), groups[name]
+        if collection in RELATIONS:
+            documents = await orphans(collection, documents, store, store.layout, senses)
+        conditions = (as_read(Stored(name, each), [text for text in TEXTS if text in each]) for each in documents)
+        await store.bulk(name, [DeleteOne(each) for each in conditions], _ADVICE)
 
 
 def _stamp(now: datetime) -> Stamp:

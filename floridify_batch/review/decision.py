@@ -72,9 +72,8 @@ def rejected_definitions(path: Path) -> frozenset[DocId]:
 
 def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadRow:
     cells = {name: record[place] if place < len(record) else "" for name, place in places.items()}
-    if swallowed := sum(len(_ROW_BEGIN.findall(each)) for each in record if isinstance(each, str)):
-        rows = counted(swallowed, "row")
-        return RefusedRow(number, f"a quotation mark in it is not closed, so that {rows} below cannot be separated")
+    if fault := _fault(record):
+        return RefusedRow(number, fault)
     text, edited = _folded(cells[DECISION]), cells.get(EDITED, "")
     if not text:
         stray = not isinstance(edited, str) or edited.strip()
@@ -88,6 +87,15 @@ def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadR
     if reason := _odd_edit(verdict, edited):
         return RefusedRow(number, reason)
     return DecidedRow(number, key, verdict, str(edited))
+
+
+def _fault(record: Sequence[Any]) -> str:
+    """The reason why a record is no row; "" if it is one."""
+    if record and isinstance(record[0], csv.Error):
+        return f"it cannot be read as CSV ({record[0]})"
+    swallowed = sum(len(_ROW_BEGIN.findall(each)) for each in record if isinstance(each, str))
+    rows = counted(swallowed, "row")
+    return f"a quotation mark in it is not closed, so that {rows} below cannot be separated" if swallowed else ""
 
 
 def _odd_edit(verdict: Verdict, edited: Any) -> str:
@@ -142,7 +150,7 @@ def _records(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
 _DELIMITERS = ",;\t|"
 
 
-def _csv_records(text: TextIO) -> Iterator[Sequence[str]]:
+def _csv_records(text: TextIO) -> Iterator[Sequence[Any]]:
     """The records of CSV with whichever delimiter its header has."""
     csv.field_size_limit(2**31 - 1)
     first = text.readline(1 << 16)
@@ -152,15 +160,15 @@ def _csv_records(text: TextIO) -> Iterator[Sequence[str]]:
     return _sound(csv.reader(chain([first], text), delimiter=delimiter))
 
 
-def _sound(records: Iterator[list[str]]) -> Iterator[Sequence[str]]:
-    """The records that can be read; any other is empty."""
+def _sound(records: Iterator[list[str]]) -> Iterator[Sequence[Any]]:
+    """The records; one that cannot be read has its error in place of its cells."""
     while True:
         try:
             yield next(records)
         except StopIteration:
             return
-        except csv.Error:
-            yield ()
+        except csv.Error as error:
+            yield (error,)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ A decided value is marked in place of its digest, so that it counts as a person'
 only where it is to replace edited values. A rejected value has a stamp, too, by which it counts as answered.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,9 +13,9 @@ from typing import Any
 from floridify_batch.components.change import REVIEWED, Collection, SchemaVersion, value_digest
 from floridify_batch.components.document_schema import schemas_of
 from floridify_batch.database.document import first_language, languages_of, stamp_prefix
-from floridify_batch.database.ownership import copied_example_id, copied_source
+from floridify_batch.database.ownership import copied_example_id, copied_source, is_made
 from floridify_batch.database.revised_document import Revised
-from floridify_batch.database.word_documents import Stored, WordDocuments, digests_of, linked_ids
+from floridify_batch.database.word_documents import Stored, WordDocuments, digests_of
 from floridify_batch.export.document_reader import clean
 from floridify_batch.review.decision import DecidedRow, Verdict
 from floridify_batch.review.field import DEFINITION, PART_OF_SPEECH, ReviewField, is_reviewable, parsed, shown
@@ -57,7 +58,7 @@ class Revision:
     senses: dict[DocId, Stored] = field(default_factory=dict)
     """The definitions to remove."""
     linked: dict[DocId, Stored] = field(default_factory=dict)
-    """The examples, facts and pronunciations to remove."""
+    """The examples, facts and pronunciations to remove where nothing else names them."""
     _holders: dict[DocId, tuple[WordDocuments, Stored]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,8 +92,8 @@ class Revision:
             return None
         if key.collection == Collection.ENTRIES and holder.document.get("provider") != SYNTHESIS:
             raise ValueError("its entry is a source's, which is not changed")
-        if key.collection == Collection.DEFINITIONS and copied_source(holder.document) is None:
-            copy = word.definitions.get(copied_id(holder.id))
+        if key.collection == Collection.DEFINITIONS:
+            copy = copy_of(word, holder)
             if copy is not None:
                 place = copied_example_id(copy.id, place) if place else None
                 holder = copy
@@ -183,17 +184,15 @@ class Revision:
         )
 
     def _remove_linked(self, each: ReviewField, found: _Found) -> None:
-        """Take an example, a fact or a pronunciation out of its holder, and remove it unless others name it."""
+        """Take an example, a fact or a pronunciation out of its holder."""
         holder = self._revised(found.holder)
         named = holder.document.get(each.stored)
         left = [one for one in named if doc_id(one) != found.text.id] if isinstance(named, list) else None
-        holder.fields[each.stored] = left
+        if left != named:
+            holder.fields[each.stored] = left
         self._mark(found.holder, each.stored)
         self._stamp(each, found, left)
-        others = (*found.word.definitions.values(), *found.word.entries)
-        elsewhere = {named for one in others if one.id != found.holder.id for named in linked_ids(one.document)}
-        if found.text.id not in elsewhere | found.word.cited:
-            self.linked[found.text.id] = found.text
+        self.linked[found.text.id] = found.text
 
     def _stamp(self, each: ReviewField, found: _Found, left: Any) -> None:
         """Stamp an empty value, unless it has a stamp: without one, a run would request it."""
@@ -213,7 +212,7 @@ class Revision:
         self.revised.pop(holder.id, None)
         self.senses[holder.id] = holder
         for each in word.linked.values():
-            if doc_id(each.document.get("definition_id")) == holder.id and each.id not in word.cited:
+            if doc_id(each.document.get("definition_id")) == holder.id:
                 self.linked[each.id] = each
                 self.revised.pop(each.id, None)
         for entry in (each for each in word.entries if each.document.get("provider") == SYNTHESIS):
@@ -225,9 +224,18 @@ class Revision:
 def is_of_source(word: WordDocuments, definition: DocId) -> bool:
     """Whether a definition is not the synthesis entry's own."""
     ours = (each.document.get("definition_ids") for each in word.entries if each.document.get("provider") == SYNTHESIS)
-    return definition in word.provided or not any(definition in map(doc_id, each or ()) for each in ours)
+    listed = any(definition in map(doc_id, each or ()) for each in ours)
+    return definition in word.provided or not (listed or is_made(word.definitions[definition].document, {}))
 
 
+def copy_of(word: WordDocuments, definition: Stored) -> Stored | None:
+    """The copy of a source's definition; a copy's id leads back to its source, which is none."""
+    if copied_source(definition.document) is not None or not _ID.fullmatch(definition.id):
+        return None
+    return word.definitions.get(copied_id(definition.id))
+
+
+_ID = re.compile("[0-9a-f]{24}")
 _FORMULA = ("=", "+", "-", "@", "\t")
 _PROTECTED = tuple(f"'{each}" for each in _FORMULA)
 _NO_WORD = ("'=", "'+", "'@")

@@ -1,14 +1,15 @@
 """The rows of an entry: each value with its sense, its author and the doubts about it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from floridify_batch.components.change import Collection, value_digest
 from floridify_batch.components.quality_check import Doubt, EntryTexts, doubts
-from floridify_batch.database.entry_text import changed_sources
-from floridify_batch.database.lookup import Headword, ids_in
-from floridify_batch.database.provenance import Stamps, generated_origin, is_edited, origins
+from floridify_batch.database.entry_text import by_language, changed_sources, stored_headwords, texts_of
+from floridify_batch.database.lookup import Headword, ids_in, of_language
+from floridify_batch.database.provenance import Stamps, generated_origin, is_edited, origins, stamps_of
+from floridify_batch.database.store import MongoStore
 from floridify_batch.review.field import DEFINITION, FIELDS, ReviewField, is_reviewable, shown, texts_in
 from floridify_batch.review.row import RowKey, SheetRow
 from floridify_batch.words.entry import SYNTHESIS, doc_id
@@ -16,6 +17,36 @@ from floridify_batch.words.entry import SYNTHESIS, doc_id
 type Document = Mapping[str, Any]
 
 A_PERSON = "a person"
+
+
+@dataclass(slots=True)
+class SheetSource:
+    """Reads the rows of these texts, or of all words, in one language or in all, in constant memory.
+
+    `progress` receives the number of words so far, and of all.
+    """
+
+    store: MongoStore
+    texts: Sequence[str] | None
+    language: str | None
+    progress: Callable[[int, int], object]
+    words: int = 0
+    found: set[str] = field(default_factory=set)
+    """The listed texts that are in the database."""
+
+    async def rows(self) -> AsyncIterator[SheetRow]:
+        """The rows, word by word."""
+        stamps: dict[Any, Document] = {}
+        listed = self.texts
+        total = await self.store.count(Collection.WORDS, of_language(self.language)) if listed is None else len(listed)
+        async for headword in stored_headwords(self.store, listed, self.language):
+            stamps |= await stamps_of(self.store, [headword], stamps)
+            for own, language in by_language(headword, self.language):
+                for row in sheet_rows(own, texts_of(own, language), stamps):
+                    yield row
+            self.words += 1
+            self.found |= {str(headword.word["text"])} if listed is not None else set()
+            self.progress(self.words, max(self.words, total))
 
 
 def sheet_rows(headword: Headword, texts: EntryTexts, stamps: Stamps) -> Iterator[SheetRow]:

@@ -1,6 +1,5 @@
 """The storing of decisions, page by page, so that memory stays constant."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,23 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Writes
 from floridify_batch.database.document import first_language, languages_of
-from floridify_batch.database.ownership import copied_source
 from floridify_batch.database.removal import any_spelling, looked_up
 from floridify_batch.database.revised_document import write_revised
 from floridify_batch.database.word_documents import (
     WordDocuments,
-    read_citations,
     word_documents,
 )
-from floridify_batch.review.decision import DecidedRow, ReadRow, RefusedRow, Verdict
-from floridify_batch.review.revision import Outcome, Revision, is_of_source
-from floridify_batch.words.entry import DocId, EntryDraft, copied_id, doc_id
+from floridify_batch.review.decision import DecidedRow, ReadRow, RefusedRow
+from floridify_batch.review.revision import Outcome, Revision, copy_of, is_of_source
+from floridify_batch.words.entry import DocId, EntryDraft, doc_id
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
 
 _PAGE = 200
-_ID = re.compile("[0-9a-f]{24}")
 
 
 @dataclass(slots=True)
@@ -136,8 +132,6 @@ class DecisionStore:
         if wanted and self.write:
             await self.store.apply(Writes((), (), (), drafts=[(each, self.now) for each in wanted]))
             found = await word_documents(self.store, words)
-        if any(row.verdict is Verdict.REJECT for row in page):
-            await read_citations(self.store, found)
         copyable = frozenset(copy.source for each in wanted if not self.write for copy in each.copies)
         return Revision(found, self.store.schema, copyable, self.rejected)
 
@@ -157,6 +151,5 @@ def _uncopied(page: Iterable[DecidedRow], found: Iterable[WordDocuments]) -> Ite
     holders = {row.key.holder for row in page}
     for word in found:
         for identity, stored in word.definitions.items():
-            if identity in holders and _ID.fullmatch(identity) and copied_source(stored.document) is None:
-                copied = copied_id(identity) in word.definitions
-                yield from () if copied or not is_of_source(word, identity) else (identity,)
+            if identity in holders and is_of_source(word, identity) and copy_of(word, stored) is None:
+                yield identity

@@ -1,6 +1,8 @@
 """Review: values out to a file, decisions in it back into the database, and later runs that keep them."""
 
 import csv
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ from pymongo.database import Database
 
 from floridify_batch.cli.review import store_decisions, write_file
 from floridify_batch.database.connection import Place
+from floridify_batch.database.store import MongoStore
+from floridify_batch.review.decision import RefusedRow, read_rows, rejected_definitions
 from floridify_batch.review.row import COLUMNS
-from tests.documents import add_definition, add_entry, add_word, everything
+from floridify_batch.review.storage import DecisionStore
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.workspace import Workspace
 
 type Found = Database[dict[str, Any]]
@@ -165,3 +170,79 @@ async def test_definitions_of_sources(workspace: Workspace) -> None:
     await workspace.run(["bank"], components="synonyms")
     assert [each["synonyms"] for each in database.definitions.find({"_id": kept[0]["_id"]})] == [[]]
     assert everything(database)["definitions"] == after["definitions"]
+
+
+def reviewed_word(database: Found) -> None:
+    """Add a word of which the entry has two definitions, examples and an etymology that a model wrote."""
+    word = add_word(database, "bank")
+    senses = [
+        add_definition(database, word, text, synonyms=["side"], providers=["synthesis"])
+        for text in ("an edge", "a firm")
+    ]
+    for sense in senses:
+        theirs = {"definition_id": sense, "text": "By the bank.", "type": "generated", "created_at": LONG_AGO}
+        example = database.examples.insert_one(theirs | {"updated_at": LONG_AGO, "version": 1}).inserted_id
+        database.definitions.update_one({"_id": sense}, {"$set": {"example_ids": [example]}})
+    entry = add_entry(database, word, senses)
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": {"etymology": {"text": "From bank."}}})
+
+
+async def decided_file(workspace: Workspace) -> Path:
+    """The review file of that word with decisions of each kind."""
+    reviewed_word(workspace.database)
+    rows = await written(workspace, "bank")
+    decide(of(rows, "bank", "definition")[0], "reject")
+    for name, decision, edited in (("synonyms", "edit", "edge"), ("examples", "reject", ""), ("part", "accept", "")):
+        decide(of(rows, "bank", name)[1], decision, edited)
+    decide(of(rows, "bank", "etymology")[0], "reject")
+    return saved(workspace.folder, rows)
+
+
+class Crashed(Exception):
+    """The crash of a process at a write."""
+
+
+async def test_an_interruption_at_any_write(workspace: Workspace, store: MongoStore) -> None:
+    """After a crash before or after any write, storing the file again ends as without it."""
+    path, database = await decided_file(workspace), workspace.database
+    before = {name: list(database[name].find()) for name in database.list_collection_names()}
+    ends: list[dict[str, list[bytes]]] = []
+    for crash in range(40):
+        for name in database.list_collection_names():
+            database[name].delete_many({})
+        for name, found in before.items():
+            database[name].insert_many(found)
+        left = iter(range(crash or 1000))
+
+        def count(_: str, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise Crashed
+
+        store.on_write = count
+        with suppress(Crashed):
+            await DecisionStore(store, LONG_AGO, print).take(read_rows(path))
+        reached = next(left, None) is None and crash
+        store.on_write = lambda _: None
+        await DecisionStore(store, LONG_AGO, print).take(read_rows(path))
+        ends.append({name: found for name, found in everything(database).items() if name != "batch_synth"})
+        if crash and not reached:
+            break
+    assert len(ends) > 10
+    assert [number for number, each in enumerate(ends) if each != ends[0]] == []
+
+
+async def test_an_edit_at_the_same_moment(workspace: Workspace, store: MongoStore) -> None:
+    """A value that somebody edits between the reading and the writing stays, and its row is named."""
+    path, database = await decided_file(workspace), workspace.database
+    refused: list[RefusedRow] = []
+
+    def edit(_: str) -> None:
+        store.on_write = lambda _: None
+        database.definitions.update_many({}, {"$set": {"synonyms": ["theirs"]}})
+
+    decisions = DecisionStore(store, LONG_AGO, refused.append, rejected=rejected_definitions(path))
+    store.on_write = edit
+    result = await decisions.take(read_rows(path))
+    assert [row.reason for row in refused] == ["the value has changed since; it reads now \u201ctheirs\u201d"]
+    assert (result.refused, result.changes) == (1, 4)
+    assert {tuple(each["synonyms"]) for each in database.definitions.find()} == {("theirs",)}
