@@ -116,6 +116,11 @@ class ChunkFolder:
         return self.path / "output.jsonl"
 
     @property
+    def arriving(self) -> Path:
+        """The answers to immediate requests, until the last of them is there."""
+        return self.path / "output.jsonl.partial"
+
+    @property
     def errors(self) -> Path:
         """The service's file of errors."""
         return self.path / "errors.jsonl"

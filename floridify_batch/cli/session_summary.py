@@ -8,6 +8,7 @@ from floridify_batch.cli.context import ExitCode, command_for
 from floridify_batch.display.console import say
 from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.view import RunView
+from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, to_type
 from floridify_batch.run.budget import higher_limit, limit_reached
 from floridify_batch.run.checkpoint import Checkpoint
@@ -48,7 +49,8 @@ def conclude(reason: StopReason, ledger: Ledger, checkpoint: Checkpoint, in_flig
     """Say how a session ended and what to type next; the exit code. `in_flight`: the code where batches are."""
     resume_command = to_type("resume", checkpoint.path)
     if reason is StopReason.STOPPED:
-        for note in filter(None, (_in_flight_note(ledger), _answered_note(ledger))):
+        notes = (_in_flight_note(ledger), _answered_note(ledger), _arriving_note(ledger, checkpoint))
+        for note in filter(None, notes):
             say(note)
         return ExitCode.STOPPED
     if reason is StopReason.IN_FLIGHT:
@@ -94,3 +96,14 @@ def _answered_note(ledger: Ledger) -> str:
     return (
         f"{number} ({requests}) {verb} complete and downloaded; resuming stores {results} results and adds up the cost."
     )
+
+
+def _arriving_note(ledger: Ledger, checkpoint: Checkpoint) -> str:
+    """The answers to immediate requests that are on disk and not stored yet; empty where there are none."""
+    folders = (ChunkFolder.of(checkpoint.folder, each.number) for each in ledger.in_state(ChunkState.SUBMITTED))
+    files = [each.arriving for each in folders if each.arriving.exists()]
+    answers = sum(file.read_bytes().count(b"\n") for file in files)
+    if not answers:
+        return ""
+    verb = "is" if answers == 1 else "are"
+    return f"{counted(answers, 'answer')} {verb} on disk, and neither stored nor in the cost yet; resuming stores them."

@@ -150,8 +150,9 @@ class ImmediateBatches:
             intent = orjson.loads((folder / "immediate.json").read_bytes())
             created = datetime.fromtimestamp(intent["created_at"], UTC)
             work = _Work(BatchJob(identity, "in_progress", intent["label"], created), folder)
+            work.total = sum(1 for _ in _lines(ChunkFolder(folder).requests))
             self._works[identity] = work
-            work.task = asyncio.create_task(self._answer(work))
+            work.task = asyncio.create_task(self._answer(work, _answered_ids(work)))
         return work
 
     def _standing(self, work: _Work, status: str) -> BatchJob:
@@ -170,13 +171,11 @@ class ImmediateBatches:
             output_file_id=output.name if ended and output.exists() else None,
         )
 
-    async def _answer(self, work: _Work) -> None:
+    async def _answer(self, work: _Work, answered: set[str]) -> None:
         if ChunkFolder(work.folder).output.exists():
             return
-        work.total = sum(1 for _ in _lines(ChunkFolder(work.folder).requests))
-        answered = _answered_ids(work)
         self._note_earlier(work.folder, answered)
-        with _appending(_unfinished(work.folder)) as out:
+        with _appending(ChunkFolder(work.folder).arriving) as out:
             try:
                 async for line in self._replies(work, answered):
                     out.write(line)
@@ -190,7 +189,7 @@ class ImmediateBatches:
 
     def _finish(self, folder: Path) -> None:
         """Complete the answer file; a repeated reply is no answer in it."""
-        unfinished = _unfinished(folder)
+        unfinished = ChunkFolder(folder).arriving
         if unfinished.exists():
             if self._repeated.identity:
                 with unfinished.open("rb") as lines, replacing(unfinished) as out:
@@ -213,7 +212,7 @@ class ImmediateBatches:
             return
         requests = (line for line in _lines(ChunkFolder(folder).requests) if line["custom_id"] in answered)
         prompts = {line["custom_id"]: Prompt.of(line["body"]) for line in requests}
-        with _unfinished(folder).open("rb") as lines:
+        with ChunkFolder(folder).arriving.open("rb") as lines:
             for line in filter(None, map(_parsed, lines)):
                 if prompt := prompts.get(line["custom_id"]):
                     self._note(prompt, line["response"]["body"])
@@ -302,11 +301,6 @@ def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - _now())
 
 
-def _unfinished(folder: Path) -> Path:
-    """Path of the answers while they arrive."""
-    return ChunkFolder(folder).output.with_suffix(".jsonl.partial")
-
-
 def _answer_line(custom_id: str, reply: Reply, work: _Work) -> bytes:
     """Return a reply as a line of the Batch API's answer file, and count it."""
     if reply.status == HTTP_OK:
@@ -334,7 +328,8 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 def _answered_ids(work: _Work) -> set[str]:
     """Return the ids with an answer; truncate a line that a crash left incomplete."""
-    path = _unfinished(work.folder)
+    files = ChunkFolder(work.folder)
+    path = files.output if files.output.exists() else files.arriving
     answered: set[str] = set()
     if not path.exists():
         return answered

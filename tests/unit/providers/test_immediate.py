@@ -124,7 +124,7 @@ async def test_so_many_at_once(tmp_path: Path) -> None:
 
 
 async def test_going_on(tmp_path: Path) -> None:
-    """A process that finds half of the answers requests only the other half."""
+    """A process that finds some of the answers counts them at once, and requests only the others."""
     chunk, first, second = folder(tmp_path), Answering(), Answering()
     first.holds_after = 6
     async with opened(first, tmp_path) as batches:
@@ -134,6 +134,8 @@ async def test_going_on(tmp_path: Path) -> None:
             await asyncio.sleep(0)
     assert not (chunk / "output.jsonl").exists()
     async with opened(second, tmp_path) as batches:
+        found = await batches.retrieve(job.id)
+        assert (found.done, found.total) == (6, 10)
         job = await ended(batches, job)
     assert first.asked + second.asked == Counter({f"id-{number}": 1 for number in range(10)})
     assert (job.done, job.total) == (10, 10)
