@@ -13,6 +13,7 @@ from typing import Any
 from floridify_batch.components.change import REVIEWED, Collection, SchemaVersion, value_digest
 from floridify_batch.components.document_schema import schemas_of
 from floridify_batch.database.document import first_language, languages_of, stamp_prefix
+from floridify_batch.database.lookup import ids_in
 from floridify_batch.database.ownership import copied_example_id, copied_source, is_made
 from floridify_batch.database.revised_document import Revised
 from floridify_batch.database.word_documents import Stored, WordDocuments, digests_of
@@ -216,15 +217,15 @@ class Revision:
                 self.linked[each.id] = each
                 self.revised.pop(each.id, None)
         for entry in (each for each in word.entries if each.document.get("provider") == SYNTHESIS):
-            listed = {*map(doc_id, entry.document.get("definition_ids") or ())}
+            listed = {*map(doc_id, ids_in(entry.document, "definition_ids"))}
             if holder.id in listed and listed <= self.senses.keys():
                 self._mark(entry, "definitions")
 
 
 def is_of_source(word: WordDocuments, definition: DocId) -> bool:
     """Whether a definition is not the synthesis entry's own."""
-    ours = (each.document.get("definition_ids") for each in word.entries if each.document.get("provider") == SYNTHESIS)
-    listed = any(definition in map(doc_id, each or ()) for each in ours)
+    ours = (each.document for each in word.entries if each.document.get("provider") == SYNTHESIS)
+    listed = any(definition in map(doc_id, ids_in(each, "definition_ids")) for each in ours)
     return definition in word.provided or not (listed or is_made(word.definitions[definition].document, {}))
 
 

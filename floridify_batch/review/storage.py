@@ -137,12 +137,14 @@ class DecisionStore:
 
     async def _drafts(self, words: Iterable[Mapping[str, Any]]) -> list[EntryDraft]:
         """The unstored parts of the synthesis entries of these words, in each of their languages."""
-        drafts: list[EntryDraft] = []
+        by_language: dict[str, list[DocId]] = {}
         for word in words:
-            identity = doc_id(word["_id"])
             for language in languages_of(word) or [first_language(word)]:
-                entries = await self.store.entries_of([identity], language)
-                drafts += [each.draft for each in entries.values() if each.draft is not None]
+                by_language.setdefault(language, []).append(doc_id(word["_id"]))
+        drafts: list[EntryDraft] = []
+        for language, identities in by_language.items():
+            entries = await self.store.entries_of(identities, language)
+            drafts += [each.draft for each in entries.values() if each.draft is not None]
         return drafts
 
 
