@@ -43,7 +43,10 @@ class ReviewCounts:
 
 
 async def write_review(rows: AsyncIterator[SheetRow], path: Path) -> ReviewCounts:
-    """Write rows to a file in the format of its suffix; it has its name only when it is complete."""
+    """Write rows to a file in the format of its suffix; it has its name only when it is complete.
+
+    Raises `UsageError` where there is no row.
+    """
     counts, make_writer = ReviewCounts(), writer_of(path)
     with complete_only(path) as out:
         writer = make_writer(out)
@@ -52,6 +55,8 @@ async def write_review(rows: AsyncIterator[SheetRow], path: Path) -> ReviewCount
                 writer.write(row)
                 counts.rows += 1
                 counts.doubtful += bool(row.doubts)
+            if not counts.rows:
+                raise UsageError("There is nothing to review: the database has no value of these words.")
             writer.finish()
         finally:
             writer.close()
