@@ -68,6 +68,9 @@ FLEX_REQUEST = Backoff(1.0, jitter=True, patience=3600.0)
 QUERY = Backoff(1.0, jitter=True)
 """An idempotent call of the Batch API; its patience is that of the command."""
 
+CHECK = Backoff(0.5, attempts=3, longest_asked=5.0)
+"""The first call of a session, which shows whether the service can be used: somebody waits for it."""
+
 POLL_ATTEMPTS = 5
 """Attempts of a poll or download of one batch, after which a run goes on with the other batches."""
 

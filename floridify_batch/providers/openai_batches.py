@@ -35,7 +35,7 @@ from floridify_batch.providers.interface import (
 )
 from floridify_batch.providers.stated_error import LONGEST_ERROR, content_of, raise_stated
 from floridify_batch.providers.transfer import LIBRARY
-from floridify_batch.retry import PROCESSING, QUERY, Backoff, retrying
+from floridify_batch.retry import CHECK, PROCESSING, QUERY, Backoff, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(discount=BATCH_DISCOUNT)
@@ -120,18 +120,24 @@ class OpenAIBatches:
         self._waiting(f"{error} Retrying.")
 
     async def check(self) -> None:
-        """Check the connection once. Raises `ServiceRefused` for a bad key, `ServiceError` without a usable reply."""
+        """Check the connection. Raises `ServiceRefused` for a bad key, `ServiceError` without a usable reply."""
         try:
-            await translating(self._first_page)
-        except (UnknownBatch, Unreadable) as error:  # a web page, or another kind of service
-            raise ServiceError(
-                f"The server at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
-                f"which usually ends in /v1. ({error})"
-            ) from None
+            await self.call_retried(self._first_page, CHECK)
+        except UnknownBatch as error:
+            raise self._another_kind(error) from None
 
     async def _first_page(self) -> None:
         reply = await self._client.batches.with_raw_response.list(limit=1)
-        parsed_page(content_of(reply), reply.headers)
+        try:
+            parsed_page(content_of(reply), reply.headers)
+        except Unreadable as error:  # a web page, or another kind of service; it stays that
+            raise self._another_kind(error) from None
+
+    def _another_kind(self, error: ServiceError) -> ServiceError:
+        return ServiceError(
+            f"The server at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
+            f"which usually ends in /v1. ({error})"
+        )
 
     # ── the list of batches ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -178,7 +178,7 @@ class SoakCase:
             if self.plan.denies:
                 self._wait_for_denial(site, process, given_up)
             self.codes.append(ended(process))
-        if self.codes[-1] == REFUSED and self.plan.after_payment != self.plan.faults:
+        if self.codes[-1] == REFUSED and self.plan.after_payment != self.plan.faults and not self._has_paid:
             self._pay()
 
     def _decisions(self, given_up: Sequence[str]) -> list[str]:

@@ -178,12 +178,12 @@ class _Service:
         return self.carried.get(identity, [identity])
 
     def answered(self, batch: BatchRecord) -> Iterator[str]:
-        """The requests with usable answers."""
+        """The requests with usable answers; one without an id can be used by nobody."""
         for answer in answers_of(self.site, batch):
             usable = False
             with suppress(orjson.JSONDecodeError):
                 usable = _is_usable(answer["response"])
-            if usable:
+            if usable and answer["custom_id"] is not None:
                 yield from self.members(answer["custom_id"])
 
     def asked(self, batch: BatchRecord) -> Iterator[str]:

@@ -223,3 +223,24 @@ async def test_redirected_creations() -> None:
             await batches.create(Submission("run/0001/1", "file-1"))
         await batches.close()
     assert Redirecting.creations == 1
+
+
+@pytest.mark.parametrize(("failures", "requests"), [(2, 3), (3, 3)])
+async def test_the_first_call_of_a_session(failures: int, requests: int) -> None:
+    """One or two transient failures do not refuse a command at its start; more of them do, after two seconds."""
+
+    class Door(Handler):
+        sent = 0
+
+        def respond(self, body: bytes | None) -> None:  # noqa: ARG002
+            type(self).sent += 1
+            status = 500 if self.sent <= failures else 200
+            self.answer(status, "application/json", b'{"object": "list", "data": []}')
+
+    reported: list[str] = []
+    with served(Door) as address:
+        batches = OpenAIBatches("any", base_url=f"{address}/v1", waiting=reported.append)
+        with nullcontext() if failures < requests else pytest.raises(ServiceUncertain, match="HTTP 500"):
+            await batches.check()
+        await batches.close()
+    assert (Door.sent, len(reported)) == (requests, requests - 1)
