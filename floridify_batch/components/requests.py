@@ -142,6 +142,11 @@ class Envelope[R: BaseModel]:
         return {"model": self.model, **self._profile.settings(self.temperature)}
 
     @property
+    def has_fixed_cap(self) -> bool:
+        """Whether the user's own options state the output cap, so that a retry has the same one."""
+        return any(isinstance(self.options.get(name), int) for name in ("max_tokens", "max_completion_tokens"))
+
+    @property
     def writes_cache(self) -> bool:
         """Whether prompts that are long enough are written to the prompt cache, at a charge."""
         options = {**self._settings, **self.options}.get(CACHE_OPTIONS)

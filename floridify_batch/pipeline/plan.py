@@ -150,8 +150,11 @@ def _missing(question: Question, entry: Entry, asked: Brief, failures: Failures)
 
 
 def _may_ask(missing: _Open, asked: Brief) -> bool:
-    _, __, failure = missing
-    return failure is None or (failure.repeatable and failure.attempt < asked.max_attempts)
+    question, _, failure = missing
+    if failure is None:
+        return True
+    cut_again = failure.reason is FailureReason.TRUNCATED and not failure.packed and question.envelope.has_fixed_cap
+    return failure.repeatable and failure.attempt < asked.max_attempts and not cut_again
 
 
 PAGE_WORDS = 100

@@ -224,6 +224,16 @@ def test_a_first_attempt() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "retried"), [({"max_tokens": 40}, []), ({"seed": 7}, [C.SYNONYMS]), ({}, [C.SYNONYMS])]
+)
+def test_a_cap_of_the_user(options: dict[str, Any], retried: list[C]) -> None:
+    """An answer that was cut at a cap of --request-option is not retried, since the retry would have the same one."""
+    failure = failed(RIVER, C.SYNONYMS, FailureReason.TRUNCATED)
+    wanted = asked(C.SYNONYMS).with_options(options)
+    assert [name for name, _ in names(plan(Entry(BANK, (sense(),)), wanted, by_id(failure)))] == retried
+
+
+@pytest.mark.parametrize(
     ("reason", "cap_doublings", "then"),
     [
         (FailureReason.EXPIRED, 0, (2, 0)),
