@@ -26,6 +26,8 @@ _EXPORTS = {
     "components.synonyms": "SynonymCandidate SynonymGenerationResponse",
     "components.usage_notes": "UsageNoteResponse",
     "components.word_forms": "WordFormResponse",
+    "components.judgement": "JudgementResponse",
+    "judgement": "judge_definition",
     "definition_conversion": "DefinitionLike WordLike",
     "batch_processor": "BatchResults BatchSynthesisProcessor SynthesisBatchProcessor",
     "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",

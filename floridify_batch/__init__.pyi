@@ -30,6 +30,7 @@ from floridify_batch.components.failure import (
 )
 from floridify_batch.components.frequency_band import FrequencyBandResponse as FrequencyBandResponse
 from floridify_batch.components.grammar_patterns import GrammarPatternResponse as GrammarPatternResponse
+from floridify_batch.components.judgement import JudgementResponse as JudgementResponse
 from floridify_batch.components.phrases import PhraseResponse as PhraseResponse
 from floridify_batch.components.pronunciation import PronunciationResponse as PronunciationResponse
 from floridify_batch.components.regional_variants import RegionalVariantResponse as RegionalVariantResponse
@@ -71,6 +72,9 @@ from floridify_batch.errors import (
     ServiceError as ServiceError,
     UnknownBatch as UnknownBatch,
     UsageError as UsageError,
+)
+from floridify_batch.judgement import (
+    judge_definition as judge_definition,
 )
 from floridify_batch.providers.interface import (
     Batches as Batches,

@@ -80,6 +80,7 @@ def view_of(definition: object, word: str, position: int = 0) -> Definition:
         antonyms=_texts(definition, "antonyms"),
         cognates=_texts(definition, "cognates"),
         providers=_texts(definition, "providers") or [provider] * bool(provider),
+        example_texts=[each for each in read(definition, "examples") or () if isinstance(each, str)],
     )
 
 

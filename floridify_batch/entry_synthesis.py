@@ -47,6 +47,7 @@ class SynthesizedDefinition:
     collocations: list[Any] = field(default_factory=list)
     usage_notes: list[Any] = field(default_factory=list)
     word_forms: list[Any] = field(default_factory=list)
+    synthesis_judgements: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ def content_of(component: str, prompt: str) -> dict[str, Any]:
                 for slug, numbers, share in (("side", [1, 3], 0.9), ("other", [2], 0.4))
             ]
         },
+        C.JUDGEMENT: {"judgements": [{"number": at, "reason": f"as {mark}", "score": 5 - at} for at in (1, 2, 3)]},
         C.DEFINITION_TEXT: {"definitions": [{**sense, "definition": f"written of {mark}", "source_providers": []}]},
     }
     return {"confidence": 0.9, **contents[component]}
@@ -467,7 +468,7 @@ class MemoryStore:
         """Return the entries of each text: one per homograph, or a new one for an unknown word."""
         if bad := self.broken.intersection(texts):
             raise KeyError(min(bad))
-        found = Found()
+        found = Found(examples={each: str(of["text"]) for each, of in self.documents[Collection.EXAMPLES].items()})
         for document in self.documents[Collection.DEFINITIONS].values():
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for document in self.documents[Collection.ENTRIES].values():

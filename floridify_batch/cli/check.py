@@ -30,7 +30,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted
 
 if TYPE_CHECKING:
-    from floridify_batch.components.quality_check import Doubt
+    from floridify_batch.components.doubt import Doubt
     from floridify_batch.database.connection import Place
     from floridify_batch.database.entry_text import ChangedSource
 

@@ -28,7 +28,7 @@ def components() -> None:
     for name, question in requested.items():
         recipe = question.recipe
         more = (_needs(recipe), _field(recipe)) if wide else ()
-        tokens = str(question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+        tokens = str(question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED + recipe.quoted_tokens)
         table.add_row(name, _content(recipe), *more, tokens, str(recipe.output_tokens))
     console.print(table)
     console.print(f"input, output: typical tokens of a request. default: {', '.join(DEFAULT_COMPONENTS)}")

@@ -150,6 +150,14 @@ ModelForOption = Annotated[
         help="Model of some components; repeatable.",
     ),
 ]
+JudgeOption = Annotated[
+    str | None,
+    _advanced("--judge", envvar=_env("JUDGE"), metavar="MODEL", help="Model that scores definitions and examples."),
+]
+JudgeSampleOption = Annotated[
+    str | None,
+    _advanced("--judge-sample", envvar=_env("JUDGE_SAMPLE"), metavar="SHARE", help="Share of senses to judge: 5%."),
+]
 PilotOption = Annotated[
     int | None,
     _advanced("--pilot", envvar=_env("PILOT"), metavar="N", min=1, help="Process N words at once before the rest."),

@@ -25,7 +25,7 @@ _NUMBERS = (
 )
 _TEXTS = (
     *("model", "language", "gloss_language", "database", "mongo_url", "base_url", "frequency_scale", "cluster"),
-    *("answers", "service_tier"),
+    *("answers", "service_tier", "judge", "judge_sample"),
 )
 _PATHS = ("templates", "floridify_config")
 _TABLES = ("count", "price", "model_for", "request_option")

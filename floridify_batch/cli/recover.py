@@ -128,7 +128,7 @@ async def _recover_batches(place: "Place", search: Search, source: Source) -> Ex
         try:
             await archive.check()
             async with opened(place, say) as store:
-                store.reads_edits = True
+                store.reads_edits = store.reads_examples = True
                 return await Recovery(archive, store, search).run()
         finally:
             await archive.close()

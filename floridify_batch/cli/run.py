@@ -34,6 +34,8 @@ from floridify_batch.cli.options import (
     ForceOption,
     GlossOption,
     ImmediateOption,
+    JudgeOption,
+    JudgeSampleOption,
     LanguageOption,
     LowerCaseOption,
     ModelForOption,
@@ -95,6 +97,8 @@ def run(
     pack: PackOption = 1,
     model_for: ModelForOption = None,
     service_tier: ServiceTierOption = None,
+    judge: JudgeOption = None,
+    judge_sample: JudgeSampleOption = None,
     pilot: PilotOption = None,
     pilot_only: PilotOnlyOption = False,
 ) -> None:
@@ -112,7 +116,7 @@ def run(
     name = database_named(database, options.mongo_url, config)
     settings = RunSettings(
         words_file=source.name,
-        components=_components(components, templates),
+        components=_components(components, templates, judged=judge is not None),
         model=model or config.model or DEFAULT_MODEL,
         language=language,
         gloss_language=None if gloss_language == language else gloss_language,
@@ -130,7 +134,7 @@ def run(
         pack=pack,
         service_tier=_tier_of(service_tier, immediate=immediate),
         replace_edited=replace_edited,
-        **_by_component(count or (), model_for or ()),
+        **_by_component(count or (), model_for or (), judge, judge_sample),
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale,
         **options.execution_settings() | options.cost_settings(),
@@ -152,11 +156,24 @@ def _tier_of(tier: str | None, *, immediate: bool) -> str | None:
     return tier
 
 
-def _by_component(counts: Sequence[str], models: Sequence[str]) -> dict[str, Any]:
-    """The settings of single components. Raises `UsageError`."""
+def _by_component(
+    counts: Sequence[str], models: Sequence[str], judge: str | None, sample: str | None
+) -> dict[str, Any]:
+    """The settings of single components, with the model of the judge and the share that it judges.
+
+    Raises `UsageError`.
+    """
     from floridify_batch.components.registry import counts_named, models_named
 
-    return {"counts": counts_named(counts), "models": models_named(models)}
+    settings: dict[str, Any] = {"counts": counts_named(counts), "models": models_named(models)}
+    if judge is None:
+        if sample is not None:
+            raise UsageError("--judge-sample applies to --judge; pass the model of the judge, too: --judge MODEL.")
+        return settings
+    from floridify_batch.components.judgement import share_named
+
+    settings["models"] |= models_named([f"{_JUDGEMENT}={judge}"])
+    return settings if sample is None else settings | {"judge_sample": share_named(sample)}
 
 
 def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited: bool) -> None:
@@ -216,7 +233,18 @@ def _with_pilot(session: "Session", words: int, *, only: bool) -> "Session":
     return replace(session, pilot=words, pilot_only=only)
 
 
-def _components(names: str, templates: Path | None) -> tuple[str, ...]:
+def _components(names: str, templates: Path | None, *, judged: bool) -> tuple[str, ...]:
+    """The named components, and with `judged` the judgement of their texts."""
+    from floridify_batch.components.registry import SynthesisComponent
+
+    named = _named_components(names, templates)
+    return tuple(each for each in SynthesisComponent if each in named or (judged and each == _JUDGEMENT))
+
+
+_JUDGEMENT = "judgement"
+
+
+def _named_components(names: str, templates: Path | None) -> tuple[str, ...]:
     """The named components; `all` with a folder of templates is every component that it has one for."""
     from floridify_batch.components.registry import SynthesisComponent, components_named
 

@@ -54,6 +54,15 @@ def synonyms_of(entry: Entry) -> list[str]:
     return list(distinct)[:CHOOSER_SYNONYMS]
 
 
+def judged_examples(definition: Definition) -> list[str]:
+    """The examples of a definition that are judged: its first ones."""
+    return definition.example_texts[:MAX_JUDGED_EXAMPLES]
+
+
+MAX_JUDGED_EXAMPLES = 8
+"""The most examples of a definition that are judged; sources may have dozens."""
+
+
 def provider_of(definition: Definition) -> str:
     """The first source that a definition names."""
     return definition.providers[0] if definition.providers else "unknown"
@@ -65,9 +74,9 @@ def _attributes_of(definition: Definition) -> dict[str, Any]:
     return attributes | {"provider": provider_of(definition), "definition": definition.text, "examples": []}
 
 
-_ATTRIBUTES = tuple(
-    name for name in Definition.__slots__ if name not in ("stamps", "digests", "extra", "copied", "edits")
-)
+_OF_THIS_TOOL = ("stamps", "digests", "extra", "copied", "edits", "synthesis_judgements", "example_texts")
+
+_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in _OF_THIS_TOOL)
 
 VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "word": lambda entry, _: entry.word.text,
@@ -78,6 +87,7 @@ VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "sense": lambda entry, _: sense_of(entry),
     "other_senses": other_senses,
     "part_of_speech": lambda _, definition: definition.part_of_speech,
+    "judged_examples": lambda _, definition: judged_examples(definition),
     "existing_synonyms": lambda _, definition: definition.synonyms,
     "existing_antonyms": lambda _, definition: definition.antonyms,
     "provider_data": lambda entry, _: [{"name": name, "etymology_text": text} for name, text in entry.etymologies],

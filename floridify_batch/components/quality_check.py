@@ -9,25 +9,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from floridify_batch.components.doubt import Doubt, Severity
 from floridify_batch.components.non_answer import is_of_assistant, may_be_none, repeats_example, slot_in
 from floridify_batch.words.inflection import Inflection, folded, inflection_of, is_unspaced, tokens_of
 from floridify_batch.words.script import LATIN, foreign_letters, is_written_in, latin_letters, script_of
-
-
-class Severity(IntEnum):
-    """The severity of a fault."""
-
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-
-    def __str__(self) -> str:
-        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +28,8 @@ class SenseTexts:
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The texts of each component."""
     label: str = ""
+    judged: Sequence[Doubt] = ()
+    """The doubts of another model about its texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +55,6 @@ class Value(NamedTuple):
     def inflection(self) -> Inflection:
         """The inflection of the entry's language."""
         return inflection_of(self.entry.language)
-
-
-class Doubt(NamedTuple):
-    """A fault that a check has found in a value."""
-
-    check: str
-    severity: Severity
-    component: str
-    sense: str
-    value: str
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +384,9 @@ def _checks_of(component: str, *, sure: bool) -> tuple[Check, ...]:
 def doubts(entry: EntryTexts) -> list[Doubt]:
     """The faults of an entry, the severest first."""
     found = [_doubt(check, value, detail) for value in _values(entry) for check, detail in _faults(value)]
-    return sorted(found, key=lambda doubt: -doubt.severity)
+    return sorted(
+        [*found, *(doubt for sense in entry.senses for doubt in sense.judged)], key=lambda doubt: -doubt.severity
+    )
 
 
 def _faults(value: Value) -> Iterator[tuple[Check, str]]:

@@ -27,6 +27,7 @@ from floridify_batch.components.change import (
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.components.prompt_variable import VARIABLES
+from floridify_batch.components.sample_entry import SAMPLE_DEFINITIONS, SAMPLE_WORD
 from floridify_batch.components.synthesis_entry import draft_of, entry_id
 from floridify_batch.costs.answer_length import AnswerShape, Spread
 from floridify_batch.words.entry import (
@@ -35,7 +36,6 @@ from floridify_batch.words.entry import (
     DocId,
     Entry,
     Stamp,
-    Word,
     clusters_of,
     derived_id,
     value_of,
@@ -146,6 +146,12 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """Further fields of the target that an answer fills."""
     floridify_template: str = ""
     """The name of Floridify's template for it."""
+    quoted_tokens: int = 0
+    """The expected tokens of the stored texts that its prompt quotes beside the definition."""
+    on_request: bool = False
+    """Whether it is requested by its name only: `all` and a folder of templates may lack it."""
+    share: float = 1.0
+    """The share of its targets that a run is about."""
 
     def requested(self, shape: AnswerShape, *, english: bool) -> tuple[type[R], int]:
         """The answer that a request in this shape asks for, and its expected mean length."""
@@ -173,6 +179,10 @@ class Recipe[T: Target, R: BaseModel](ABC):
     def stored(self, entry: Entry, target: T) -> bool:  # noqa: ARG002  a cluster's text is looked for in the entry
         """Whether the target has a value for the component."""
         return bool(value_of(target, self.field))
+
+    def is_outdated(self, entry: Entry, target: T) -> bool:  # noqa: ARG002  for values about other values
+        """Whether the stored value is about other values that have changed since."""
+        return False
 
     def state(self, target: T) -> ValueState:
         """The state of the component's value: edited if any of its fields is."""
@@ -210,6 +220,10 @@ class Recipe[T: Target, R: BaseModel](ABC):
         """The parts of speech and the texts of the subject that every prompt of the component has."""
         return ()
 
+    def quoted(self, entry: Entry, target: T) -> Iterable[str]:  # noqa: ARG002  as above
+        """The stored texts that the prompt quotes after the definition, in their order."""
+        return ()
+
     def given(self, entry: Entry, target: T, *, replacing: bool = False) -> dict[str, Any]:
         """The values of the template's variables.
 
@@ -228,10 +242,10 @@ class Recipe[T: Target, R: BaseModel](ABC):
 
     def samples(self) -> Iterable[dict[str, Any]]:
         """Values of the template's variables for an entry with every value, and for one with few."""
-        for definition in _SAMPLES:
+        for definition in SAMPLE_DEFINITIONS:
             cluster = Cluster(definition.id, 0, "bank_slope", definition.meaning_cluster or {}, (definition,), {})
             entry = Entry(
-                _SAMPLE_WORD, (definition,), sources=(definition,), etymologies=(("wiktionary", "From bank."),)
+                SAMPLE_WORD, (definition,), sources=(definition,), etymologies=(("wiktionary", "From bank."),)
             )
             targets: dict[Scope, Any] = {Scope.DEFINITION: definition, Scope.CLUSTER: cluster, Scope.WORD: entry}
             yield self.given(entry, targets[self.scope])
@@ -239,7 +253,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
     def numbering_sample(self, texts: Iterable[str]) -> dict[str, Any]:
         """Values of the template's variables for an entry with sources of these texts."""
         sources = tuple(Definition(derived_id(text), "noun", text, providers=["sample"]) for text in texts)
-        entry: Any = Entry(_SAMPLE_WORD, sources, sources=sources)
+        entry: Any = Entry(SAMPLE_WORD, sources, sources=sources)
         return self.given(entry, entry)
 
     def given_names(self) -> list[str]:
@@ -308,8 +322,9 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
         return 0 if number == self.count else number
 
     def targets(self, entry: Entry) -> Iterable[Definition]:
-        """Every definition that has a text."""
-        return (definition for definition in entry.definitions if definition.has_text)
+        """Every definition that has a text, or a sample of them."""
+        defined = (definition for definition in entry.definitions if definition.has_text)
+        return defined if self.share == 1 else (each for each in defined if is_sampled(each.id, self.share))
 
     def subject(self, entry: Entry, target: Definition) -> Iterable[str]:  # noqa: ARG002  other senses do not matter
         """The definition."""
@@ -412,31 +427,21 @@ def _is_of(definition: Definition, cluster: Cluster) -> bool:
     return (definition.meaning_cluster or {}).get("slug") == cluster.slug
 
 
+def is_sampled(identity: DocId, share: float) -> bool:
+    """Whether a document is in the sample of this share: the same in every run, and in every larger sample."""
+    return _place(identity) < share
+
+
+def sampled_number(number: int, identity: DocId, share: float) -> int:
+    """The expected number of so many documents in a sample: whole for one word, and right on average."""
+    return int(number * share + _place(identity))
+
+
+def _place(identity: DocId) -> float:
+    """A number from 0 to 1 that is random, but the same for the same document."""
+    return int(derived_id("sample", identity), 16) / (1 << 96)
+
+
 def is_defined(entry: Entry) -> bool:
     """Whether the word has a definition; a word without one is taken for no word of the language."""
     return any(each.has_text for each in entry.definitions)
-
-
-_SAMPLE_WORD = Word(derived_id("sample"), "bank", "en")
-_SAMPLES = (
-    Definition(
-        derived_id("sample", 1),
-        "noun",
-        "the land beside a river",
-        synonyms=["shore", "edge"],
-        antonyms=["bed"],
-        cognates=["Ufer"],
-        cefr_level="B1",
-        frequency_band=2,
-        language_register="neutral",
-        domain="geography",
-        region="UK",
-        grammar_patterns=[{"pattern": "on the ~", "description": "beside it"}],
-        collocations=[{"text": "steep bank", "type": "adjective + noun", "frequency": 0.4}],
-        usage_notes=[{"type": "grammar", "text": "Often plural."}],
-        word_forms=[{"form_type": "plural", "text": "banks"}],
-        providers=["wiktionary"],
-        meaning_cluster={"id": "bank_slope", "slug": "bank_slope", "name": "Bank slope", "description": "", "order": 0},
-    ),
-    Definition(derived_id("sample", 2), "", "a place for money"),
-)

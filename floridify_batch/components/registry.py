@@ -36,6 +36,7 @@ class SynthesisComponent(StrEnum):
     WORD_FORMS = "word_forms"
     FACTS = "facts"
     SYNONYM_CHOOSER = "synonym_chooser"
+    JUDGEMENT = "judgement"
 
 
 def _recipe(component: SynthesisComponent) -> Recipe[Any, Any]:
@@ -69,7 +70,7 @@ def recipe_of(component: str) -> Recipe[Any, Any]:
 def components_named(text: str, available: Iterable[str] | None = None) -> tuple[SynthesisComponent, ...]:
     """The components of a comma-separated list, in the registry's order: `all,-phrases`. Raises `UsageError`.
 
-    A name behind a minus sign is removed; `all` is every component, or every `available` one.
+    A name behind a minus sign is removed; `all` is every component except those on request, or every `available` one.
     """
     everything = tuple(SynthesisComponent)
     named = [name.strip().casefold() for name in text.split(",") if name.strip()]
@@ -78,6 +79,7 @@ def components_named(text: str, available: Iterable[str] | None = None) -> tuple
     if not names:
         raise UsageError("No components. Pass default, all, or names such as synonyms,examples.")
     every = everything if available is None else tuple(map(SynthesisComponent, available))
+    every = tuple(each for each in every if not RECIPES[each].on_request)
     sets = {"all": every, "default": DEFAULT_COMPONENTS}
     if unknown := [name for name in dict.fromkeys([*names, *removed]) if name not in {*sets, *everything}]:
         raise UsageError(_unknown_components(unknown))

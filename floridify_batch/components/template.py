@@ -87,7 +87,7 @@ def load_template(
     `constants` are variables with one value for the whole run. Raises `UsageError` for a file that is missing, does
     not parse, names an unknown variable, cannot render a sample, or does not number definitions that answers name.
     """
-    path = None if folder is None else _user_file(folder, recipe)
+    path = None if folder is None or _is_left_to_us(folder, recipe) else _user_file(folder, recipe)
     source = _own_source(recipe.component) if path is None else _read(path)
     name = f"{recipe.component}.md" if path is None else str(path)
     given = frozenset(recipe.given_names())
@@ -138,6 +138,11 @@ def components_in(folder: Path) -> list[str]:
 def _places(folder: Path, recipe: Recipe[Any, Any]) -> list[Path]:
     names = (f"{recipe.component}.md", recipe.floridify_template)
     return [folder / name for name in names if name]
+
+
+def _is_left_to_us(folder: Path, recipe: Recipe[Any, Any]) -> bool:
+    """Whether our own template is used although the user has a folder."""
+    return recipe.on_request and folder.is_dir() and not any(map(Path.is_file, _places(folder, recipe)))
 
 
 def _own_source(component: str) -> str:

@@ -12,12 +12,14 @@ from floridify_batch.components.change import Collection, Merged, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import BatchLengths
+from floridify_batch.database.example_text import example_texts
 from floridify_batch.database.layout import PLAIN, TODAY, Layout, spelled
 from floridify_batch.database.odd_document import ENTRY_TYPES, WORD_TYPES, OddDocument, check_types, check_versions
 from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced, synthesis_entry
 from floridify_batch.words.entry import (
     COPIED,
     DIGESTS,
+    JUDGEMENTS,
     SYNTHESIS,
     Definition,
     DocId,
@@ -52,6 +54,7 @@ DEFINITION_FIELDS = (
     "word_forms",
     "providers",
     "meaning_cluster",
+    JUDGEMENTS,
 )
 
 EXTRA_DEFINITION_FIELDS = tuple(
@@ -110,6 +113,8 @@ class Found:
     """The ids of the sources' pronunciations that have both a respelling and an IPA transcription."""
     edits: Mapping[DocId, str] = field(default_factory=dict)
     """Digests of the edited texts of examples, facts and pronunciations, if they are read."""
+    examples: Mapping[DocId, str] = field(default_factory=dict)
+    """The texts of the definitions' first examples, if they are read."""
 
     def holders(self) -> Iterable[tuple[Collection, Document]]:
         """The definitions and the entries."""
@@ -163,7 +168,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     owned = ownership(word, own, entries, found.pronunciations)
     check_versions(document, [each.document for each in owned.definitions if each.stored], ours)
     parts = {id(each): each for each in (*owned.definitions, *owned.sources)}  # most are both
-    definitions = {place: _definition(part, stamps, found.edits) for place, part in parts.items()}
+    definitions = {place: _definition(part, stamps, found) for place, part in parts.items()}
     return Entry(
         word=word,
         definitions=tuple(definitions[id(each)] for each in owned.definitions),
@@ -268,7 +273,7 @@ def _edits(document: Document, names: Iterable[str], edits: Mapping[DocId, str])
     return found
 
 
-def _definition(part: Part, stamps: Stamps, edits: Mapping[DocId, str]) -> Definition:
+def _definition(part: Part, stamps: Stamps, found: Found) -> Definition:
     document, copy = part.document, part.copied
     fields = {name: value for name in DEFINITION_FIELDS if (value := document.get(name)) is not None}
     if examples := fields.get("example_ids"):
@@ -289,7 +294,8 @@ def _definition(part: Part, stamps: Stamps, edits: Mapping[DocId, str]) -> Defin
         digests=document.get(DIGESTS) or {},
         extra=extra,
         copied=copy,
-        edits=_edits(document, ("example_ids",), edits),
+        edits=_edits(document, ("example_ids",), found.edits),
+        example_texts=example_texts(document, found.examples),
         **fields,
     )
 

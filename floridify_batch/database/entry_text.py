@@ -6,7 +6,9 @@ from itertools import batched, chain
 from typing import Any, NamedTuple
 
 from floridify_batch.components.change import Collection
+from floridify_batch.components.doubt import Doubt
 from floridify_batch.components.quality_check import EntryTexts, SenseTexts
+from floridify_batch.components.text_judgement import DEFINITIONS, EXAMPLES, judgement_of, score_doubt
 from floridify_batch.database.document import first_language
 from floridify_batch.database.lookup import (
     PAGE,
@@ -20,7 +22,7 @@ from floridify_batch.database.lookup import (
 )
 from floridify_batch.database.ownership import copied_source
 from floridify_batch.database.store import MongoStore
-from floridify_batch.words.entry import doc_id, spellings_of
+from floridify_batch.words.entry import JUDGEMENTS, doc_id, spellings_of
 
 type Document = Mapping[str, Any]
 
@@ -94,7 +96,17 @@ def _sense(sense: Document, label: str, examples: Mapping[Any, Document]) -> Sen
     texts = {name: _texts(sense.get(name), field) for name, field in _TEXTS_OF_SENSE.items()}
     cited = (examples.get(each) for each in ids_in(sense, "example_ids"))
     texts["examples"] = [_text(each, "text") for each in cited if each]
-    return SenseTexts(_text(sense, "text"), _text(sense, "part_of_speech"), texts, label)
+    definition = _text(sense, "text")
+    judged = _low_scores(sense, label, definition, texts["examples"]) if sense.get(JUDGEMENTS) else ()
+    return SenseTexts(definition, _text(sense, "part_of_speech"), texts, label, [*judged])
+
+
+def _low_scores(sense: Document, label: str, definition: str, examples: Iterable[str]) -> Iterator[Doubt]:
+    """The doubts about texts of a sense to which another model gave a low score."""
+    for component, text in ((DEFINITIONS, definition), *((EXAMPLES, each) for each in examples)):
+        judgement = judgement_of(sense, component, text)
+        if judgement and (doubt := score_doubt(judgement, component, label, text)):
+            yield doubt
 
 
 def _of_word(headword: Headword, entries: Iterable[Document]) -> Mapping[str, Sequence[str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from floridify_batch.words.entry import (
     DIGESTS,
+    JUDGEMENTS,
     SYNTHESIS,
 )
 
@@ -25,7 +26,7 @@ ENTRY_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("meaning_cluster", SYNTHESIS, DIGESTS, "etymology", "synonym_chooser"), (Mapping,)),
     **dict.fromkeys(("synonyms", "antonyms", "cognates", "providers", "definition_ids"), (list,)),
     **dict.fromkeys(("example_ids", "fact_ids", "phrases", "usage_notes", "word_forms", "source_entries"), (list,)),
-    **dict.fromkeys(("grammar_patterns", "collocations", "source_definitions"), (list,)),
+    **dict.fromkeys(("grammar_patterns", "collocations", "source_definitions", JUDGEMENTS), (list,)),
 }
 """The types of fields that are read; null and absent values are read, too."""
 

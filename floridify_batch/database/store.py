@@ -44,6 +44,7 @@ from floridify_batch.database.document import (
     upsert,
 )
 from floridify_batch.database.error import WORD_REFUSED, may_write, stated, unreachable
+from floridify_batch.database.example_text import wanted_examples
 from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import RemovedCopies, merged_copies
@@ -85,7 +86,8 @@ _KEPT = "Received answers are kept on disk; repair the database, then resume."
 class MongoStore(DatabaseAccess):
     """The documents of a run in a MongoDB database. Raises `DatabaseError` for an unusable address.
 
-    `reads_edits`: entries know edited texts of examples, facts and pronunciations, as runs that renew values need.
+    `reads_edits`: entries know edited texts of examples, facts and pronunciations, as runs that renew values need;
+    `reads_examples`: they know the texts of examples, as judgements need.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class MongoStore(DatabaseAccess):
                 "characters of a password as %XX); a name consists of letters and digits."
             ) from None
         self.reads_edits = False
+        self.reads_examples = False
         self._has_answers = False
         self._client = client
         self._clock = clock
@@ -244,6 +247,10 @@ class MongoStore(DatabaseAccess):
             found.pronunciations = {doc_id(each["_id"]) async for each in spoken}
         if self.reads_edits:
             found.edits = await edited_texts(found.holders(), self, layout)
+        definitions = chain(*(group.values() for group in found.definitions.values()))
+        if self.reads_examples and (wanted := wanted_examples(definitions)):
+            texts = self._read(Collection.EXAMPLES, {"_id": layout.with_ids(wanted)}, ("text",))
+            found.examples = {doc_id(each["_id"]): str(each.get("text") or "") async for each in texts}
         await self._learn_stamps(found)
         return found
 

@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from floridify_batch.components.quality_check import Doubt, doubts
+from floridify_batch.components.doubt import Doubt
+from floridify_batch.components.quality_check import doubts
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
 from floridify_batch.database.entry_text import entry_texts, is_edited_copy, labelled_senses
 from floridify_batch.database.lookup import Headword, ids_in

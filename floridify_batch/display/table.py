@@ -16,8 +16,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from floridify_batch.components.doubt import Doubt, Severity
 from floridify_batch.components.failure import Failure
-from floridify_batch.components.quality_check import Doubt, Severity
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import together

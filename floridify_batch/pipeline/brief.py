@@ -51,6 +51,8 @@ class Question:
         if self.recipe.scope is Scope.CLUSTER:  # numbers shift with the sources, stored texts do not
             return not self.recipe.stored(entry, target) or self._failed_before(entry, target, asked)
         stamp = self.recipe.stamp(target)
+        if self.recipe.is_outdated(entry, target):
+            return not self.keeps(target, asked)
         if not self.recipe.structural and (asked.forced_run is not None or (asked.stale and stamp is not None)):
             return self.renews(target, asked) and not self.keeps(target, asked)
         if self.recipe.stored(entry, target):
@@ -190,12 +192,14 @@ class BriefOptions:
     """Options of a brief beside components, model, language and templates.
 
     `gloss_language` names the language of definitions and notes, if it is not that of the words; `answers` is the shape
-    in which answers are requested; `models` replace the run's model for some components.
+    in which answers are requested; `models` replace the run's model for some components; `judge_sample` is the share of
+    senses whose texts are judged.
     """
 
     gloss_language: str | None = None
     answers: AnswerShape = AnswerShape.FULL
     models: Mapping[str, str] = MappingProxyType({})
+    judge_sample: float = 1.0
 
 
 _USUAL = BriefOptions()
@@ -224,7 +228,7 @@ def brief(
     given = counts or {}
     questions = (
         _question(
-            recipe,
+            replace(recipe, share=options.judge_sample) if component == SynthesisComponent.JUDGEMENT else recipe,
             options.models.get(component, model),
             constants | {"count": given.get(component, recipe.count)},
             templates,

@@ -7,7 +7,7 @@ it is known; otherwise, a definition must stand by itself, and no other definiti
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from floridify_batch.components.prompt_variable import synonyms_of
@@ -56,12 +56,15 @@ class SentPrompt(NamedTuple):
         """Whether it is about the word, the part of speech and the definition of a target as they are now."""
         if recipe.scope is Scope.WORD and not any(True for _ in recipe.targets(entry)):
             return False
-        parts = [*recipe.subject_parts(entry, target)]
+        parts, quoted = [*recipe.subject_parts(entry, target)], [*recipe.quoted(entry, target)]
         if not self.users_template and (_WORD.search(self.prompt) or _DEFINITION.search(self.prompt)):
             stated = _states_word(self.prompt, entry, parts) and _states_synonyms(self.prompt, entry)
-            return stated and all(_states_definition(self.prompt, text) for _, text in parts)
+            stated = stated and all(_states_definition(self.prompt, text) for _, text in parts)
+            return stated and _quotes_in_order(self.prompt, quoted)
         if self.question is not None and self.prompt in _renderings(self.question, entry, target):
             return True
+        if quoted:  # an answer names them by their numbers, which a template that is not known may give in any way
+            return False
         return is_named(self.custom_id, entry.word.text) and _quotes(self.prompt, entry, parts, with_word=not parts)
 
 
@@ -97,6 +100,12 @@ def _states_definition(prompt: str, text: str) -> bool:
         return squashed(between[0]) == squashed(delimited(text))
     lines = stated.splitlines()  # version 0.1 did not delimit texts
     return any(squashed("\n".join(lines[:number])) == squashed(text) for number in range(1, len(lines) + 1))
+
+
+def _quotes_in_order(prompt: str, texts: Sequence[str]) -> bool:
+    """Whether these texts follow the definition; later ones may have been removed since."""
+    stated = [squashed(each[0]) for each in _DELIMITED.finditer(prompt)]
+    return stated[1 : 1 + len(texts)] == [squashed(delimited(each)) for each in texts]
 
 
 def _folded(text: str) -> str:

@@ -19,7 +19,7 @@ from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.model_profile import profile_of
 from floridify_batch.components.pack import carrier_of
-from floridify_batch.components.recipe import Scope
+from floridify_batch.components.recipe import Scope, sampled_number
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import (
     AnswerKind,
@@ -189,7 +189,9 @@ def times(question: Question, entry: Entry) -> int:
         return 0 if question.recipe.structural else 1
     if question.recipe.scope is Scope.CLUSTER and not entry.sources:
         return 0
-    return len(entry.definitions) if entry.synthesised else _meanings(entry)
+    senses = len(entry.definitions) if entry.synthesised else _meanings(entry)
+    share = question.recipe.share
+    return senses if share == 1 else sampled_number(senses, entry.id, share)
 
 
 def _meanings(entry: Entry) -> int:
@@ -218,13 +220,14 @@ class _Kinds:
         of_word = {recipe.field for recipe in recipes if recipe.scope is Scope.WORD}
         attributes = of_definition.intersection(Definition.__slots__)
         self._made_of_definition = attrgetter("stamps", "meaning_cluster", "synonyms", "extra", *attributes)
+        self._sampled = any(recipe.share < 1 for recipe in recipes)  # which senses are in a sample depends on their ids
         self._made_of_word = attrgetter("stamps", "synthesised", "extra", *of_word.intersection(Entry.__slots__))
 
     def kind(self, word: _Word) -> _Kind | None:
         """The kind of a word; None if anything is stored for it, so that it is planned separately."""
         entry = word[0]
         definitions = entry.definitions
-        if len(word) > 1 or any(self._made_of_word(entry)):
+        if self._sampled or len(word) > 1 or any(self._made_of_word(entry)):
             return None
         if any(any(self._made_of_definition(each)) for each in definitions):
             return None
@@ -349,7 +352,7 @@ class _Sums:
             now = self._now(component, question, projection)
             if now.requests:
                 estimate.now[component] = now
-            of_senses = round(self._of_senses[component] * estimate.senses.expected)
+            of_senses = round(self._of_senses[component] * estimate.senses.expected * question.recipe.share)
             if later := self._later[component] + of_senses:
                 estimate.later[component] = self._expected(question, later)
             if of_senses:
@@ -360,7 +363,8 @@ class _Sums:
 
     def _expected(self, question: Question, requests: int) -> Expectation:
         """Requests that cannot be rendered yet, with their expected tokens."""
-        tokens = requests * PROMPT_TOKENS_EXPECTED + self._fixed_tokens(question, requests)
+        prompt = PROMPT_TOKENS_EXPECTED + question.recipe.quoted_tokens
+        tokens = requests * prompt + self._fixed_tokens(question, requests)
         return Expectation(requests, tokens, self._output(question.recipe.component, requests))
 
     def _fixed_tokens(self, question: Question, requests: int) -> int:

@@ -98,7 +98,7 @@ _PARTS: Mapping[str, Sequence[tuple[str, tuple[str, ...]]]] = {
 def _fields(scope: Scope) -> Iterator[ReviewField]:
     """The fields of the components of a scope, in the registry's order."""
     for name, recipe in RECIPES.items():
-        if recipe.scope is not scope or recipe.structural:
+        if recipe.scope is not scope or recipe.structural or recipe.on_request:
             continue
         if name in _LINKED:
             for title, collection, text in _LINKED[name]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from floridify_batch.components.change import Collection, value_digest
-from floridify_batch.components.quality_check import Doubt, EntryTexts, doubts
+from floridify_batch.components.doubt import Doubt
+from floridify_batch.components.quality_check import EntryTexts, doubts
+from floridify_batch.components.text_judgement import judgement_of
 from floridify_batch.database.entry_text import by_language, changed_sources, stored_headwords, texts_of
 from floridify_batch.database.lookup import Headword, ids_in, of_language
 from floridify_batch.database.provenance import Stamps, generated_origin, is_edited, origins, stamps_of
@@ -96,6 +98,7 @@ class _Sheet:
                         shown(each, value),
                         self._author(each, holder, document),
                         found,
+                        _score(each, holder, value),
                     )
 
     def _documents(self, each: ReviewField, holder: Document) -> Iterable[Document]:
@@ -130,6 +133,12 @@ class _Sheet:
         if origin is not None and origin.model:
             return f"{origin.model}, {origin.date}" if origin.date else origin.model
         return ", ".join(_sources(holder)) or A_PERSON
+
+
+def _score(each: ReviewField, holder: Document, value: Any) -> str:
+    """The score that another model gave to a text."""
+    judgement = judgement_of(holder, each.component, value) if isinstance(value, str) else None
+    return str(judgement.score) if judgement else ""
 
 
 def _sources(holder: Document) -> list[str]:

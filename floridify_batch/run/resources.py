@@ -7,6 +7,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.usage import FLEX
 from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
@@ -117,6 +118,7 @@ class Resources:
         """Open the user's database, or a local one beside the checkpoint if none is named. Raises `DatabaseError`."""
         async with opened_database(self.place, self.notify, self.on_wait, self.settings.patience) as store:
             store.reads_edits = self.settings.force or self.settings.stale
+            store.reads_examples = SynthesisComponent.JUDGEMENT in self.settings.components
             yield store
 
     @contextmanager

@@ -53,6 +53,8 @@ class RunSettings(BaseModel):
     """The shape in which answers are requested; earlier versions requested everything."""
     pack: int = Field(default=1, ge=1, le=20)
     """The most definitions that one request of a component is about: beyond some ten, models answer worse."""
+    judge_sample: float = Field(default=1.0, gt=0, le=1)
+    """The share of senses whose texts are judged."""
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
     request_options: dict[str, Any] = Field(default_factory=dict)
@@ -136,6 +138,7 @@ class RunInfo(BaseModel):
                 own.gloss_language != now.gloss_language,
             ),
             ("different models of components (--model-for)", own.models != now.models),
+            ("another share of judged senses (--judge-sample)", own.judge_sample != now.judge_sample),
             ("different counts", own.counts != now.counts),
             ("different request options", own.request_options != now.request_options),
             (
@@ -177,7 +180,7 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         language_name=language_name(settings.language),
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
-        options=BriefOptions(gloss, settings.answers, settings.models),
+        options=BriefOptions(gloss, settings.answers, settings.models, settings.judge_sample),
     ).with_options(settings.request_options | tier)
     reopened = None if settings.reopened is None else frozenset(settings.reopened)
     return replace(

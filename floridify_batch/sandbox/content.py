@@ -185,6 +185,15 @@ def _synonym_chooser(prompt: Prompt) -> dict[str, Any]:
     return {"essay": " ".join(prompt.random.some(SENTENCES, 4)), "synonyms": synonyms}
 
 
+def _judgement(prompt: Prompt) -> dict[str, Any]:
+    numbers, random = sorted({1, *prompt.numbers()}), prompt.random
+    return {
+        "judgements": [
+            {"number": number, "reason": random.pick(EXPLANATIONS), "score": random.between(2, 5)} for number in numbers
+        ]
+    }
+
+
 def _cluster_definitions(prompt: Prompt) -> dict[str, Any]:
     numbers = prompt.numbers()
     random, word = prompt.random, prompt.word()
@@ -223,6 +232,7 @@ COMPONENTS: Mapping[str, Callable[[Prompt], dict[str, Any]]] = {
     "facts": _facts,
     "phrases": _phrases,
     "synonym_chooser": _synonym_chooser,
+    "judgement": _judgement,
     "cluster_definitions": _cluster_definitions,
 }
 """Generators of answers by schema name."""

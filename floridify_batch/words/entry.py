@@ -135,6 +135,9 @@ class Definition(CompactPickle):
     """The copy that this is of a source definition, if it is one."""
     edits: Mapping[str, str] = field(default_factory=dict)
     """Digests of texts that people have edited in the documents that a field names, by field."""
+    synthesis_judgements: list[dict[str, Any]] = field(default_factory=list)
+    example_texts: list[str] = field(default_factory=list)
+    """The texts of its first examples, where the run reads them."""
 
     @property
     def has_text(self) -> bool:
@@ -324,6 +327,9 @@ SYNTHESIS = "synthesis"
 
 DIGESTS = "synthesis_digests"
 """The field of the digests of values that this tool wrote into a document, by field."""
+
+JUDGEMENTS = "synthesis_judgements"
+"""The field of a definition's document with the judgements of its texts."""
 
 COPIED = "copied_fields"
 """The field of a synthesis entry with the names of the values that were copied from sources."""

@@ -48,7 +48,7 @@ async def test_same_documents(workspace: Workspace, shape: AnswerShape) -> None:
     for size in (1, 2, 6):
         place = workspace.beside(f"pack{size}{shape}")
         words = add_senses(place)
-        result = await place.run(words, name=f"pack{size}", components="all", pack=size, answers=shape)
+        result = await place.run(words, name=f"pack{size}", components="all,judgement", pack=size, answers=shape)
         assert (result.code, result.ledger.missing) == (0, {})
         found.append(contents(place.database))
     assert found[0] == found[1] == found[2]

@@ -35,6 +35,7 @@ SIGNATURES = {
     "synthesize_antonyms": (f"{_OF_WORD}, force_refresh: bool =, {_TRACKER}, {_LANGUAGE}", "AntonymResponse"),
     "generate_examples": (f"{_OF_WORD}, {_LAST}", "ExampleGenerationResponse"),
     "assess_definition_cefr": (f"{_OF_DEFINITION}, {_LAST}", "CEFRLevelResponse"),
+    "judge_definition": (f"word: {_WORD}, definition: DefinitionLike, {_AI}, {_LAST}", "JudgementResponse"),
     "assess_definition_frequency": (f"{_OF_DEFINITION}, {_LAST}", "FrequencyBandResponse"),
     "assess_collocations": (f"{_OF_DEFINITION}, {_COUNT}, {_LAST}", "CollocationResponse"),
     "usage_note_generation": (f"{_OF_DEFINITION}, {_COUNT}, {_LAST}", "UsageNoteResponse"),

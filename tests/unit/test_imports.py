@@ -18,6 +18,7 @@ LIBRARY = (
     "settings",
     "definition_conversion",
     "synthesis",
+    "judgement",
     "enhancement",
     "entry_synthesis",
     "_batch_transport",

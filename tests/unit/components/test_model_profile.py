@@ -122,10 +122,10 @@ def test_plain_names() -> None:
 
 
 def test_labels_are_reproducible() -> None:
-    """Labels are requested at temperature 0, other components at 0.7, where a model takes a temperature."""
+    """Labels and judgements are requested at temperature 0, others at 0.7, where a model takes a temperature."""
     for question in brief(C, model="gpt-4o-mini", language_name="English").questions:
         body = question.envelope.body("x")
-        assert body["temperature"] == (0 if question.recipe.component in LABELS else 0.7)
+        assert body["temperature"] == (0 if question.recipe.component in (*LABELS, C.JUDGEMENT) else 0.7)
         assert orjson.loads(question.envelope.line(CustomId("x"), "x"))["body"] == body
     for question in brief(C, model="gpt-6-luna", language_name="English").questions:
         assert "temperature" not in question.envelope.body("x")

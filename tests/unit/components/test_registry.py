@@ -9,6 +9,8 @@ from floridify_batch.errors import UsageError
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
 C = SynthesisComponent
+EVERY = {*C} - {C.JUDGEMENT}
+"""The components of `all`: a judgement is requested by name only."""
 
 
 def test_every_component_has_a_recipe() -> None:
@@ -50,7 +52,8 @@ def test_definitions_without_a_text_are_no_targets() -> None:
     [
         ("default", DEFAULT_COMPONENTS),
         ("DEFAULT", DEFAULT_COMPONENTS),
-        ("all", tuple(SynthesisComponent)),
+        ("all", tuple(EVERY)),
+        ("all,judgement", tuple(SynthesisComponent)),
         ("domain, synonyms", (C.SYNONYMS, C.DOMAIN)),
         ("synonyms,synonyms,", (C.SYNONYMS,)),
         ("Word_Forms", (C.WORD_FORMS,)),
@@ -65,9 +68,9 @@ def test_components_named(text: str, chosen: tuple[SynthesisComponent, ...]) -> 
 @pytest.mark.parametrize(
     ("text", "chosen"),
     [
-        ("all,-phrases", {*C} - {C.PHRASES}),
-        ("all, - phrases ,-facts", {*C} - {C.PHRASES, C.FACTS}),
-        ("all,-default", {*C} - set(DEFAULT_COMPONENTS)),
+        ("all,-phrases", EVERY - {C.PHRASES}),
+        ("all, - phrases ,-facts", EVERY - {C.PHRASES, C.FACTS}),
+        ("all,-default", EVERY - set(DEFAULT_COMPONENTS)),
         ("-etymology", set(DEFAULT_COMPONENTS) - {C.ETYMOLOGY}),
         ("synonyms,domain,-domain", {C.SYNONYMS}),
     ],

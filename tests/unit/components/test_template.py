@@ -19,6 +19,7 @@ SENSE = Definition(
     synonyms=["shore", "side"],
     antonyms=["bed"],
     providers=["own"],
+    example_texts=["We sat on the bank."],
 )
 WORD = Word(derived_id("bank"), "bank", "en")
 

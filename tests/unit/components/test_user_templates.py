@@ -37,14 +37,20 @@ TEMPLATES = {
     "cluster_definitions": "{{ word }}\n" + SOURCES,
     "definition_text": "{{ word }} {{ meaning_cluster }}\n" + CLUSTER,
     "definitions": "{{ word }}",
+    "judgement": ABOUT + "{% for each in examples %} {{ loop.index + 1 }}. {{ each }}{% endfor %}",
 }
 """Each with all the variables that Floridify's own template of the component reads."""
+
+
+def name_of(component: str) -> str:
+    """Floridify's name for a component's template, or ours where it has none."""
+    return recipe_of(component).floridify_template or f"{component}.md"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for component, text in TEMPLATES.items():
-        path = tmp_path / recipe_of(component).floridify_template
+        path = tmp_path / name_of(component)
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return tmp_path
@@ -113,11 +119,20 @@ def test_what_a_folder_must_hold(folder: Path, component: SynthesisComponent, ne
     together = {SynthesisComponent.DEFINITIONS, component, needed}
     for other in SynthesisComponent:
         if other not in together:
-            (folder / recipe_of(other).floridify_template).unlink()
+            (folder / name_of(other)).unlink()
     assert brief([component], model="gpt-6-luna", language_name="English", templates=folder)
     (folder / recipe_of(needed).floridify_template).unlink()
     with pytest.raises(UsageError, match=f"No template for {needed} in "):
         brief([component], model="gpt-6-luna", language_name="English", templates=folder)
+
+
+def test_a_judgement_needs_no_template(folder: Path) -> None:
+    """Our own template judges the texts of a folder that has none for it."""
+    (folder / "judgement.md").unlink()
+    chosen = SynthesisComponent.JUDGEMENT
+    asked = brief([chosen], model="gpt-6-luna", language_name="English", templates=folder).by_component()
+    assert asked[chosen].template.own
+    assert not asked[SynthesisComponent.DEFINITIONS].template.own
 
 
 def test_missing_templates(folder: Path) -> None:
@@ -212,5 +227,5 @@ def test_components_of_a_folder(folder: Path) -> None:
     (folder / recipe_of("phrases").floridify_template).unlink()
     available = components_in(folder)
     assert set(available) == {*SynthesisComponent} - {"phrases"}
-    assert set(components_named("all", available)) == {*SynthesisComponent} - {"phrases"}
+    assert set(components_named("all", available)) == {*SynthesisComponent} - {"phrases", "judgement"}
     assert SynthesisComponent.PHRASES in components_named("all,phrases", available)

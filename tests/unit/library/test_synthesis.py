@@ -34,6 +34,7 @@ from floridify_batch.components.facts import FactGenerationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.frequency_band import FrequencyBandResponse
 from floridify_batch.components.grammar_patterns import GrammarPatternResponse
+from floridify_batch.components.judgement import JudgementResponse
 from floridify_batch.components.phrases import PhraseResponse
 from floridify_batch.components.pronunciation import PronunciationResponse
 from floridify_batch.components.recipe import Scope
@@ -198,6 +199,7 @@ FUNCTIONS: dict[SynthesisComponent, tuple[Ask, type[BaseModel]]] = {
         lambda w, d, ai: library.synthesize_definition_text([{"definition": d.text, "part_of_speech": "noun"}], w, ai),
         SynthesisResponse,
     ),
+    C.JUDGEMENT: (library.judge_definition, JudgementResponse),
 }
 """A call of each function, by its component, and the type of its answer."""
 

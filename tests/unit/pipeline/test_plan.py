@@ -13,6 +13,7 @@ from floridify_batch.components.change import REVIEWED, value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
+from floridify_batch.components.text_judgement import text_digest
 from floridify_batch.pipeline.brief import Brief, brief
 from floridify_batch.pipeline.plan import (
     Failures,
@@ -23,7 +24,7 @@ from floridify_batch.pipeline.plan import (
     left_over,
     plan_words,
 )
-from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.entry import JUDGEMENTS, Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 from tests.fakes import brief_of
 from tests.plans import plan
 
@@ -66,6 +67,13 @@ class Case:
     wanted: Sequence[tuple[str, str]]
     failures: Mapping[str, Failure] = field(default_factory=dict)
     asked: Brief = field(default_factory=asked)
+
+
+def judged(of: Definition, **changes: Any) -> Definition:
+    """A sense whose texts were judged before these changes."""
+    judgement = [{"component": "definitions", "digest": text_digest("noun", of.text), "score": 5, "reason": ""}]
+    ours = {"synthesis_judgements": judgement, "digests": {JUDGEMENTS: value_digest(judgement)}}
+    return replace(of, stamps={C.JUDGEMENT: stamp()}, **ours | changes)
 
 
 REJECTED = Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}, digests={"definitions": REVIEWED})
@@ -196,6 +204,27 @@ CASES = {
     ),
     "definitions come first even where nobody named them": Case(
         Entry(BANK), [(C.DEFINITIONS, BANK.id)], asked=asked(C.DOMAIN)
+    ),
+    "texts are judged once they are written": Case(
+        Entry(BANK, (sense(), sense(MONEY, example_ids=[RIVER]))),
+        [(C.EXAMPLES, RIVER)],
+        asked=asked(C.EXAMPLES, C.JUDGEMENT),
+    ),
+    "texts are judged without examples that failed for good": Case(
+        Entry(BANK, (sense(),)),
+        [(C.JUDGEMENT, RIVER)],
+        by_id(failed(RIVER, C.EXAMPLES, FailureReason.REFUSED)),
+        asked(C.EXAMPLES, C.JUDGEMENT),
+    ),
+    "a changed text is judged again, an unchanged one is not": Case(
+        Entry(BANK, (judged(sense()), judged(sense(MONEY), text="a house for money"))),
+        [(C.JUDGEMENT, MONEY)],
+        asked=asked(C.JUDGEMENT),
+    ),
+    "a judgement that a person changed stays": Case(
+        Entry(BANK, (judged(sense(), text="the land beside a lake", digests={JUDGEMENTS: "of ours"}),)),
+        [],
+        asked=asked(C.JUDGEMENT),
     ),
     "definitions alone may be asked for": Case(Entry(BANK, (sense(),)), [], asked=asked(C.DEFINITIONS)),
 }

@@ -83,6 +83,17 @@ def test_texts_with_delimiters() -> None:
     assert sent(C.DOMAIN, odd).is_about(RECIPES[C.DOMAIN], BANK, odd)
 
 
+def test_judged_texts() -> None:
+    """A judgement is about the examples that its prompt numbers, in their order; later ones may have gone since."""
+    judged, recipe = replace(SLOPE, example_texts=["We sat there.", "It was steep."]), RECIPES[C.JUDGEMENT]
+    prompt = sent(C.JUDGEMENT, judged)
+    assert prompt.is_about(recipe, with_senses(judged, MONEY), judged)
+    assert prompt.is_about(recipe, with_senses(judged), replace(judged, example_texts=["We sat there."]))
+    for texts in (["It was steep."], ["It was steep.", "We sat there."], ["We sat there.", "It is steep."]):
+        assert not prompt.is_about(recipe, with_senses(judged), replace(judged, example_texts=texts))
+    assert not prompt._replace(users_template=True).is_about(recipe, with_senses(judged), judged)
+
+
 def test_version_0_1() -> None:
     """Prompts of version 0.1, which did not delimit definitions, are compared line by line."""
     prompt, recipe = SentPrompt("", f"Word: bank\nPart of speech: noun\nDefinition: {SLOPE.text}"), RECIPES[C.SYNONYMS]
