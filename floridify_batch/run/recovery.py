@@ -20,6 +20,7 @@ import orjson
 
 from floridify_batch.components.change import SchemaVersion, Update, WriteOutcome, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.judgement import share_named
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.requests import parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
@@ -330,7 +331,10 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
         language_name=language_name(_language(batch)),
         counts=dict(_counts(metadata.get("counts", ""))),
         templates=templates,
-        options=BriefOptions(language_name(gloss) if (gloss := batch.metadata.get("gloss_language")) else None),
+        options=BriefOptions(
+            language_name(gloss) if (gloss := batch.metadata.get("gloss_language")) else None,
+            judge_sample=share_named(metadata.get("judge_sample", "1")),
+        ),
     )
     renewed = metadata.get("replaces")
     return replace(

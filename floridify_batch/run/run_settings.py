@@ -138,7 +138,7 @@ class RunInfo(BaseModel):
                 own.gloss_language != now.gloss_language,
             ),
             ("different models of components (--model-for)", own.models != now.models),
-            ("another share of judged senses (--judge-sample)", own.judge_sample != now.judge_sample),
+            ("a different share of judged senses (--judge-sample)", own.judge_sample != now.judge_sample),
             ("different counts", own.counts != now.counts),
             ("different request options", own.request_options != now.request_options),
             (

@@ -355,6 +355,7 @@ def _metadata(run: Run, record: ChunkRecord) -> dict[str, str]:
         "gloss_language": settings.gloss_language or "",
         "frequency_scale": settings.frequency_scale or "",
         "counts": counts[:METADATA_LENGTH],
+        "judge_sample": str(settings.judge_sample) if settings.judge_sample < 1 else "",
         "replaces": "all" if settings.force else "stale" if settings.stale else "",
         "replaces_edited": "yes" if settings.replace_edited else "",
     }

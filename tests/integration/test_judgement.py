@@ -103,8 +103,8 @@ async def test_a_judgement_is_recovered(workspace: Workspace, sandbox: Sandbox) 
     assert [bool(sense.get("synthesis_judgements")) for sense, _ in senses(workspace)] == [False, True]
 
 
-async def test_a_sample(workspace: Workspace) -> None:
-    """With a sample, the estimate and the run are about the same senses, and the words are complete."""
+async def test_a_sample(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Only the senses of a sample are judged, the words are complete without the others, and the batch says so."""
     words = [f"word{letter}" for letter in "abcdefghijklmnopqrst"]
     add_known(workspace.database, *words)
     result = await workspace.run(words, judge_sample=0.3, components="judgement")
@@ -112,3 +112,4 @@ async def test_a_sample(workspace: Workspace) -> None:
     assert 0 < len(judged) < len(words)
     assert result.ledger.chunks[0].requests == len(judged)
     assert result.ledger.missing == {}
+    assert [batch["metadata"]["judge_sample"] for batch in sandbox.batches_of(result.run)] == ["0.3"]

@@ -70,7 +70,7 @@ async def undo(store: MongoStore, run: str) -> Counter[tuple[str, UndoResult]]:
     return counts
 
 
-@pytest.mark.parametrize("components", ["default", "all"])
+@pytest.mark.parametrize("components", ["default", "all,judgement"])
 async def test_everything_goes(workspace: Workspace, store: MongoStore, components: str) -> None:
     """Where no person has changed anything, the dictionary is afterwards as it was before the run."""
     words(workspace.database)
