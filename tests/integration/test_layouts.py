@@ -167,7 +167,7 @@ async def entry_of(store: MongoStore, text: str, language: str = "en") -> Entry:
 
 
 async def test_found(store: MongoStore, database: Documents, layout: Layout) -> None:
-    """Words of every layout are found with their definitions, examples and entries, in their language."""
+    """Words of every layout are found with their definitions, examples, their texts and entries, in their language."""
     seeded = seed(database, layout)
     await store.check()
     assert store.layout == layout
@@ -176,6 +176,8 @@ async def test_found(store: MongoStore, database: Documents, layout: Layout) -> 
     assert [each.copied and each.copied.source for each in calm.definitions] == list(seeded.senses)
     assert calm.definitions[0].example_ids == [cloned(seeded.senses[0], seeded.example)]
     assert (calm.synthesis_entry, calm.synthesised) == (None, False)
+    store.reads_examples = True
+    assert [each.example_texts for each in (await entry_of(store, "calm")).definitions] == [["The sea was calm."], []]
     moon = await entry_of(store, "moon")
     assert ([each.id for each in moon.definitions], moon.synthesised) == ([seeded.made], True)
     assert [each.text for each in moon.sources] == ["a satellite"]
