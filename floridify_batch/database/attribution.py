@@ -12,7 +12,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import custom_id
 from floridify_batch.database.ownership import copied_example_id
-from floridify_batch.database.removal import RELATIONS, generated, is_changed, is_older
+from floridify_batch.database.removal import RELATIONS, generated, is_older
 from floridify_batch.database.word_documents import Stored, WordDocuments, component_of
 from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id, derived_id, doc_id
 
@@ -31,7 +31,7 @@ def linked_documents(
 
     `stamped`: when the stamp's batch was created.
     Beside those with a derived id, these are generated documents of the same owner that the holder names, or that
-    nothing names because an undo was interrupted (`marked`).
+    nothing names because an undo has taken them out of a list (`marked`).
     """
     recipe = RECIPES[SynthesisComponent(key)]
     if recipe.makes is None:
@@ -46,7 +46,7 @@ def linked_documents(
     clones |= {derived_id("pronunciation", holder.id, each) for each in elsewhere}
     for each in found.linked.values():
         ours = each.collection == recipe.makes and doc_id(each.document.get(relation.owner)) == owner
-        left = marked and each.id not in elsewhere and not is_changed(each.document)
+        left = marked and each.id not in elsewhere
         if ours and each.id not in clones and (each.id in named or left):
             made = generated(each.document, edited=True) and not is_older(each.document, stamped)
             derived |= {each.id} if made else set()

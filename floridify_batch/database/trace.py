@@ -84,6 +84,14 @@ class Unlisting(NamedTuple):
     copies: Sequence[SourceCopy]
 
 
+class Relinking(NamedTuple):
+    """Examples, facts or a pronunciation to which a field refers again."""
+
+    stored: Stored
+    name: str
+    documents: Sequence[DocId]
+
+
 class Unstamping(NamedTuple):
     """Stamps and digests that a document loses."""
 
@@ -97,12 +105,19 @@ class Trace:
     """The changes that undo a run in the documents of a word, and the number of values and documents by result."""
 
     word: Document
-    counts: Counter[tuple[str, UndoResult]] = field(default_factory=Counter)
+    results: dict[tuple[str, DocId], UndoResult] = field(default_factory=dict)
+    """The results by component, or by the name of a kind of documents, and by document."""
     rewrites: list[Rewrite] = field(default_factory=list)
+    relinkings: list[Relinking] = field(default_factory=list)
     unlistings: list[Unlisting] = field(default_factory=list)
     removed: list[Stored] = field(default_factory=list)
     unstampings: list[Unstamping] = field(default_factory=list)
     word_removed: bool = False
+
+    @property
+    def counts(self) -> Counter[tuple[str, UndoResult]]:
+        """The numbers of results by component."""
+        return Counter((name, result) for (name, _), result in self.results.items())
 
     @property
     def is_due(self) -> bool:
@@ -158,8 +173,8 @@ class _Tracer:
     # ── values ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _is_marked(self) -> bool:
-        """Whether an undo of these runs was interrupted at the word."""
-        return MARK in own_stamps(self.found.word, self.stamps)
+        """Whether an undo of these runs has begun at the word; a deleted word cannot be marked."""
+        return self.found.is_deleted or MARK in own_stamps(self.found.word, self.stamps)
 
     def _compare_values(self, stored: Stored, scope: Scope) -> None:
         marked = self._is_marked()
@@ -169,7 +184,8 @@ class _Tracer:
                 continue
             made = linked_documents(self.found, key, stored, stamp, self.stamps[stamp], marked=marked)
             result = self._result(stored.document, names, made)
-            self.trace.counts[key, result] += 1
+            self.trace.results[key, stored.id] = result
+            self._relink(stored, names[0], made)
             if result is not UndoResult.REMOVED:
                 self.kept.add(key)
                 continue
@@ -179,6 +195,14 @@ class _Tracer:
                 {name: value for name, value in restored.items() if name in digests_of(stored.document)}
             )
             self.made |= made
+
+    def _relink(self, stored: Stored, name: str, made: Set[DocId]) -> None:
+        """List documents again that the undo has taken out of a list, and of which one was edited meanwhile."""
+        edited = any(is_changed(self.found.linked[each].document) for each in made)
+        ours = digests_of(stored.document).get(name) == value_digest(stored.document.get(name))
+        missing = [each for each in self.found.linked if each in made - set(linked_ids(stored.document))]
+        if self._is_marked() and edited and ours and missing:
+            self.trace.relinkings.append(Relinking(stored, name, missing))
 
     def _result(self, document: Document, names: Sequence[str], made: Set[DocId]) -> UndoResult:
         """The result for a value in these fields, of which the first is the component's own."""
@@ -218,7 +242,7 @@ class _Tracer:
             stored = self.found.definitions[identity]
             result = self._definition_result(stored)
             component = component_of(key)
-            self.trace.counts[component, result] += 1
+            self.trace.results[component, identity] = result
             if result is UndoResult.REMOVED:
                 self._take([stored])
             else:
@@ -263,7 +287,7 @@ class _Tracer:
                 continue
             result, older = self._entry_result(entry, {each.id for each in copies}), self._is_older(entry)
             if not older or result is UndoResult.REMOVED:
-                self.trace.counts[EMPTIED if older else ENTRIES, result] += 1
+                self.trace.results[EMPTIED if older else ENTRIES, entry.id] = result
             if result is UndoResult.REMOVED:
                 clone = self.found.linked.get(self._clone(entry) or entry.id)
                 own = (each for each in copies if _is_owned(each.document, entry.id))
@@ -362,6 +386,8 @@ class _Tracer:
 
     def _remove_word(self) -> None:
         """Remove the word that the run made, if it has nothing else."""
+        if self.found.is_deleted:
+            return
         word = self.found.word
         languages = word.get("languages") or [word.get("language")]
         derived = derived_id("word", database_language(str(languages[0])), word.get("text"))
@@ -372,7 +398,7 @@ class _Tracer:
         if self.found.id != derived or not bare or stamps - own:
             return
         if all(each.id in self.gone for each in every):
-            self.trace.counts[WORDS, UndoResult.REMOVED] += 1
+            self.trace.results[WORDS, self.found.id] = UndoResult.REMOVED
             self.trace.word_removed = True
             self.gone.add(self.found.id)
 

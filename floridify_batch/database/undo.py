@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Writes, value_digest
 from floridify_batch.database.document import encoded
-from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS, spelled
 from floridify_batch.database.removal import RELATIONS, any_spelling, looked_up
 from floridify_batch.database.trace import EMPTIED, ENTRIES, MARK, WORDS, Trace, UndoResult, trace_of
 from floridify_batch.database.word_documents import (
     Stored,
     WordDocuments,
     as_read,
+    linked_ids,
     read_citations,
     word_documents,
     words_with,
@@ -66,12 +67,15 @@ class Undo:
         for page in batched(await self._words(), _PAGE):
             traces = await self._traces(page)
             await self._clear(traces)
-            attempted = await self._remove(await self._traces(page))
+            deleted = await self._delete_linked(await self._traces(page))
+            attempted = await self._remove(await self._relink(page, traces))
             if any(attempted.values()):
-                await self._relist(await word_documents(self._store, page), attempted)
+                await self._relist(await self._documents(page), attempted)
             await self._delete_entries(await self._traces(page))
             await self._unstamp(await self._traces(page))
-            counts += await self._results(page, traces)
+            found = await self._documents(page)
+            await self._restore_linked(found, deleted)
+            counts += self._results(found, traces)
         return counts
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -84,30 +88,24 @@ class Undo:
         return await words_with(self._store, _stamped(self._stamps))
 
     async def _traces(self, words: Sequence[DocId]) -> list[Trace]:
-        found = await word_documents(self._store, words)
-        await read_citations(self._store, found)
-        return [trace_of(each, self._stamps) for each in found]
+        return [trace_of(each, self._stamps) for each in await self._documents(words)]
 
-    async def _results(self, page: Sequence[DocId], before: Sequence[Trace]) -> Counts:
+    async def _documents(self, words: Sequence[DocId]) -> list[WordDocuments]:
+        found = await word_documents(self._store, words, deleted=True)
+        await read_citations(self._store, found)
+        return found
+
+    def _results(self, found: Iterable[WordDocuments], before: Iterable[Trace]) -> Counts:
         """The counts of a page's traces, in which what stayed against them counts as edited."""
-        documents = await word_documents(self._store, page)
-        stay = {stored.id for word in documents for stored in word.entries} | {word.id for word in documents}
-        entries = [EMPTIED if (EMPTIED, UndoResult.REMOVED) in each.counts else ENTRIES for each in before]
-        kept = Counter(
-            name
-            for name, trace in zip(entries, before, strict=True)
-            for stored in trace.removed
-            if stored.collection in ENTRY_COLLECTIONS and stored.id in stay
-        )
-        kept[WORDS] = sum(each.word_removed and doc_id(each.word["_id"]) in stay for each in before)
-        counts = sum((each.counts for each in before), Counter[tuple[str, UndoResult]]())
-        after = sum((each.counts for each in await self._traces(page)), Counter[tuple[str, UndoResult]]())
-        for (name, _), number in (after - counts).items():
-            kept[name] += number
-        for name, number in kept.items():
-            counts[name, UndoResult.REMOVED] -= number
-            counts[name, UndoResult.EDITED] += number
-        return +counts
+        after, stay = dict[tuple[str, DocId], UndoResult](), set[DocId]()
+        for word in found:
+            after |= trace_of(word, self._stamps).results
+            stay |= {each.id for each in word.entries} | (set() if word.is_deleted else {word.id})
+        counts: Counts = Counter()
+        for (name, identity), result in (each for trace in before for each in trace.results.items()):
+            stays = identity in stay if name in (ENTRIES, EMPTIED, WORDS) else (name, identity) in after
+            counts[name, UndoResult.EDITED if stays and result is UndoResult.REMOVED else result] += 1
+        return counts
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,8 +129,49 @@ class Undo:
         for collection, operations in changes.items():
             await self._store.bulk(collection, operations, _ADVICE)
 
+    async def _delete_linked(self, traces: Sequence[Trace]) -> list[Stored]:
+        """Delete examples, facts and pronunciations, and return them; edited ones stay."""
+        removed = [each for trace in traces for each in trace.removed if each.collection in RELATIONS]
+        await self._delete(removed)
+        return removed
+
+    async def _relink(self, page: Sequence[DocId], before: Sequence[Trace]) -> list[Trace]:
+        """Refer to documents again that were edited after their references were removed; returns the present traces.
+
+        Of what is not edited by now, nothing is left: the order of the two makes every edit visible here.
+        """
+        from pymongo import UpdateOne
+
+        traces = await self._traces(page)
+        lists = [linked_ids(each.document) for trace in before for each, _ in trace.rewrites]
+        places = {each: place for listed in lists for place, each in enumerate(listed)}
+        relinkings = [each for trace in traces for each in trace.relinkings]
+        for stored, name, documents in relinkings:
+            again = [spelled(each, as_string=self._store.layout.string_references) for each in documents]
+            present = stored.document.get(name)
+            joined = [*present, *again] if isinstance(present, list) else again
+            listed = sorted(joined, key=lambda each: places.get(doc_id(each), len(places)))
+            value = listed if name.endswith("_ids") else listed[0]
+            new = {name: value, f"{DIGESTS}.{name}": value_digest(value), "updated_at": self._now}
+            change = UpdateOne(as_read(stored, (name,)), {"$set": new, "$inc": {"version": 1}})
+            await self._store.bulk(stored.collection, [change], _ADVICE)
+        return await self._traces(page) if relinkings else traces
+
+    async def _restore_linked(self, found: Iterable[WordDocuments], deleted: Sequence[Stored]) -> None:
+        """Insert deleted documents again to which a definition or an entry refers that was edited meanwhile."""
+        from pymongo import UpdateOne
+
+        holders = (each.document for word in found for each in (*word.definitions.values(), *word.entries))
+        named = {each for holder in holders for each in linked_ids(holder)} if deleted else set[DocId]()
+        again: dict[str, list[UpdateOne]] = {}
+        for collection, document in (each for each in deleted if each.id in named):
+            operation = UpdateOne({"_id": document["_id"]}, {"$setOnInsert": dict(document)}, upsert=True)
+            again.setdefault(collection, []).append(operation)
+        for collection, operations in again.items():
+            await self._store.bulk(collection, operations, _ADVICE)
+
     async def _remove(self, traces: Sequence[Trace]) -> dict[DocId, list[Any]]:
-        """Remove definitions, examples, facts and pronunciations; returns what entries listed before, by entry."""
+        """Remove definitions; returns what entries listed before, by entry."""
         from pymongo import UpdateOne
 
         unlistings = [each for trace in traces for each in trace.unlistings]
@@ -148,8 +187,9 @@ class Undo:
             if not copies and len(listed) == len(entry.document.get("definition_ids") or ()):
                 change["$set"] = {"source_entries": []}  # else the sources' definitions would count as removed by hand
             await self._store.bulk(entry.collection, [UpdateOne({"_id": entry.document["_id"]}, change)], _ADVICE)
-        for collection in (*RELATIONS, Collection.DEFINITIONS):  # examples are found by their definitions
-            await self._delete(each for trace in traces for each in trace.removed if each.collection == collection)
+        await self._delete(
+            each for trace in traces for each in trace.removed if each.collection == Collection.DEFINITIONS
+        )
         return {entry.id: list(listed) for entry, listed, _ in unlistings}
 
     async def _relist(self, found: Iterable[WordDocuments], listed: Mapping[DocId, Sequence[Any]]) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.layout import ENTRY_COLLECTIONS
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, spelled
 from floridify_batch.database.removal import RELATIONS, any_spelling, generated
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, doc_id
 
@@ -30,7 +30,7 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class WordDocuments:
-    """The documents of one word.
+    """The documents of one word. Of a deleted word, `word` has nothing except its id.
 
     `cited`: ids of definitions and linked documents to which documents of other words refer, once they are read.
     """
@@ -47,6 +47,11 @@ class WordDocuments:
         return doc_id(self.word["_id"])
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether the word's own document is gone."""
+        return self.word.keys() == {"_id"}
+
+    @property
     def provided(self) -> dict[DocId, None]:
         """The definitions that entries of sources list, in their order."""
         theirs = (each.document for each in self.entries if each.document.get("provider") != SYNTHESIS)
@@ -54,9 +59,11 @@ class WordDocuments:
         return {doc_id(each): None for listed in lists if isinstance(listed, list) for each in listed}
 
 
-async def word_documents(store: "MongoStore", words: Sequence[DocId]) -> list[WordDocuments]:
-    """The documents of these words."""
+async def word_documents(store: "MongoStore", words: Sequence[DocId], *, deleted: bool = False) -> list[WordDocuments]:
+    """The documents of these words, with those that are left of deleted words where they are wanted."""
     layout, found = store.layout, dict[DocId, WordDocuments]()
+    if deleted:
+        found = {each: WordDocuments({"_id": spelled(each, as_string=layout.string_ids)}) for each in words}
     for document in await store.find(Collection.WORDS, {"_id": layout.with_ids(words)}):
         found[doc_id(document["_id"])] = WordDocuments(document)
     of_words = {"word_id": any_spelling(words)}

@@ -206,7 +206,6 @@ class Editor:
 
 KINDS = ["level", "synonyms", "text", "part_of_speech", "origin", "example", "spoken", "own_example"]
 KINDS += ["order", "new_sense", "own_sense", "delete", "generated_example", "fact"]
-_LINKED = ("example", "generated_example", "fact", "spoken")
 acts = st.tuples(st.sampled_from(KINDS), st.integers(0, 20))
 
 
@@ -333,10 +332,7 @@ class EditorMachine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 20), act=acts, at=st.integers(0, 12))
     def undo(self, pick: int, act: tuple[str, int], at: int) -> None:
-        """An edit at one of the steps of the undo of a run; one of a linked document, before it."""
-        if act[0] in _LINKED:
-            self.editor.edit(*act)
-            at = 0
+        """An edit at one of the steps of the undo of a run."""
         if self.runs:
             self.loop.run_until_complete(self._with_store(partial(self._undo, f"run{1 + pick % self.runs}", act, at)))
 

@@ -1,6 +1,7 @@
 """`undo`: what a run wrote goes, what people and other runs wrote stays, and an interrupted undo can be repeated."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -417,8 +418,9 @@ async def test_an_edit_during_the_undo(workspace: Workspace, store: MongoStore) 
     await store.check()
     undoing = Undo(store, result.run, NOW)
     before = await undoing.count()
-    mine = {each["_id"]: other_than(each["cefr_level"]) for each in owned(database)[:2]}
-    fact = ((database.dictionary_entries.find_one({"fact_ids": {"$ne": []}}) or {})["fact_ids"])[0]
+    bank = database.words.find_one({"text": "bank"}) or {}
+    mine = {each["_id"]: other_than(each["cefr_level"]) for each in owned(database) if each["word_id"] == bank["_id"]}
+    fact = ((database.dictionary_entries.find_one({"fact_ids.0": {"$exists": True}}) or {})["fact_ids"])[0]
     steps = 0
 
     def edit(_: str) -> None:
@@ -436,8 +438,92 @@ async def test_an_edit_during_the_undo(workspace: Workspace, store: MongoStore) 
     counts = await undoing.write()
     stay = database.definitions.count_documents({"$or": [{"_id": each, "cefr_level": mine[each]} for each in mine]})
     entries = database.dictionary_entries.count_documents({"provider": "synthesis"})
-    assert (stay, counts["cefr_level", UndoResult.EDITED]) == (2, 2)
+    assert (stay, counts["cefr_level", UndoResult.EDITED]) == (len(mine), len(mine))
     assert before[ENTRIES, UndoResult.REMOVED] - counts[ENTRIES, UndoResult.REMOVED] == entries > 0
     assert before.total() == counts.total()
     named = [each for definition in owned(database) for each in definition["example_ids"]]
     assert database.examples.count_documents({"_id": {"$in": named}}) == len(named)
+
+
+def refill(database: Found, copies: dict[str, list[dict[str, Any]]]) -> None:
+    """Replace the documents of all collections."""
+    for collection in {*copies, *database.list_collection_names()}:
+        database[collection].delete_many({})
+        if documents := copies.get(collection):
+            database[collection].insert_many(documents)
+
+
+def references(database: Found) -> dict[str, list[Any]]:
+    """The examples, facts and pronunciations to which definitions and entries refer, in their order."""
+    listed = [each for document in database.definitions.find().sort("_id") for each in document["example_ids"]]
+    entries = list(database.dictionary_entries.find().sort("_id"))
+    return {
+        "examples": listed,
+        "facts": [each for entry in entries for each in entry["fact_ids"]],
+        "pronunciations": [entry["pronunciation_id"] for entry in entries if entry["pronunciation_id"]],
+    }
+
+
+@dataclass
+class EditAtWrite:
+    """A person who edits an example, a fact and a pronunciation before a write of an undo, which then dies or not."""
+
+    database: Found
+    mine: dict[str, Any]
+    at: int
+    dies: bool
+    writes: int = 0
+
+    def __call__(self, moment: str) -> None:
+        """Count a write, and edit."""
+        if moment == "before":
+            self.writes += 1
+            if self.writes == self.at:
+                for collection, name in zip(LINKED, ("text", "content", "ipa"), strict=True):
+                    self.database[collection].update_one({"_id": self.mine[collection]}, {"$set": {name: "Mine."}})
+                if self.dies:
+                    raise Killed
+
+    async def undo(self, store: MongoStore, run: str) -> Counter[tuple[str, UndoResult]]:
+        """Undo a run, and repeat the undo where it dies."""
+        await store.check()
+        counted = await Undo(store, run, NOW).count()
+        store.on_write = self
+        try:
+            counts = await Undo(store, run, NOW).write()
+        except Killed:
+            return await Undo(store, run, NOW).write()
+        assert counts.total() == counted.total(), self.at
+        return counts
+
+
+@pytest.mark.parametrize(("name", "dies"), [("unheard", False), ("renamed", True), ("deleted", False)])
+async def test_a_linked_document_is_edited_at_any_write(
+    workspace: Workspace, store: MongoStore, database: Found, name: str, dies: bool
+) -> None:
+    """An example, a fact and a pronunciation that a person edits at any write of an undo keep their places, in an undo
+    that dies then and is repeated, too; nothing refers to a document that is gone. The documents of a word that was
+    deleted go like others.
+    """
+    result = await workspace.run(["unheard"], components="examples,pronunciation,facts")
+    database.words.update_one({"text": "unheard"}, {"$set": {"text": name}})
+    database.words.delete_many({"text": "deleted"})
+    mine = {each: database[each].find({}).sort("_id", -1)[0]["_id"] for each in LINKED}
+    copies = {each: list(database[each].find()) for each in database.list_collection_names()}
+    before, stayed = references(database), Counter[str]()
+    for point in range(1, 99):
+        refill(database, copies)
+        edit = EditAtWrite(database, mine, point, dies)
+        counts = await edit.undo(store, result.run)
+        for collection, listed in references(database).items():
+            present = {each["_id"] for each in database[collection].find()}
+            assert listed == [each for each in before[collection] if each in present], (point, collection)
+            assert len(listed) == len(present), (point, collection)
+            if mine[collection] in present:
+                stayed[collection] += 1
+                component = "pronunciation" if collection == "pronunciations" else collection
+                assert counts[component, UndoResult.EDITED] >= 1, (point, collection)
+        if edit.writes < point:
+            break
+    assert all(stayed[each] >= 2 for each in LINKED), stayed
+    assert not any(references(database).values())
