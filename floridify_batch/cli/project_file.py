@@ -46,6 +46,7 @@ COMMAND_SETTINGS: Mapping[str, frozenset[str]] = {
     "import": _DATABASE | {"language"},
     "check": _DATABASE | {"language"},
     "export": _DATABASE | {"language"},
+    "review": _DATABASE | {"language"},
     "show": _DATABASE | {"language"},
 }
 """The settings that each command takes from the file."""

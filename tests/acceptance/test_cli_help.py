@@ -287,7 +287,7 @@ def checkpoint_in(folder: Path, name: str = "words.checkpoint.json") -> None:
 
 def test_completion_of_names(tmp_path: Path) -> None:
     """Commands, options, components one after the other, languages, outputs, counts and faults are completed."""
-    assert completed("batch-synth re", tmp_path) == ["resume", "report", "recover"]
+    assert completed("batch-synth re", tmp_path) == ["resume", "report", "recover", "review"]
     assert completed("batch-synth run words.txt --max-q", tmp_path) == ["--max-queued-tokens"]
     assert completed("batch-synth run w --components synonyms,ant", tmp_path) == ["synonyms,antonyms"]
     assert set(completed("batch-synth run w --components ", tmp_path)) == {"default", "all", *SynthesisComponent}
