@@ -1,9 +1,9 @@
 """The `check` command: list what is doubtful in stored entries."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,10 +11,7 @@ import typer
 from floridify_batch.cli import completion
 from floridify_batch.cli.context import (
     check_exists,
-    checkpoint_or_only,
-    checkpoints_here,
     config_at,
-    ledger_of,
     place_and_language,
     table_console,
 )
@@ -61,21 +58,13 @@ def check(
     """List doubtful values of entries."""
     if everything and words:
         raise UsageError("WORD and --all exclude each other; pass one of them.")
+    from floridify_batch.cli.checkpoint_policy import words_of_run
+
     texts = None if everything else words or words_of_run(checkpoint)
     place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
     report = asyncio.run(checked(place, texts, language or (None if everything else its)))
     (_print_json if as_json else _print)(report)
     raise typer.Exit(DOUBTS if report.doubts or report.changed or report.missing else NO_DOUBTS)
-
-
-def words_of_run(path: Path | None) -> Sequence[str]:
-    """The words of the run of a checkpoint, or of the only one here. Raises `UsageError` where there is none."""
-    from floridify_batch.cli.checkpoint_policy import kept_words
-
-    if path is None and not checkpoints_here():
-        raise UsageError("No checkpoint in this folder; pass the words to check, or --all.")
-    checkpoint = checkpoint_or_only(path)
-    return kept_words(ledger_of(checkpoint), checkpoint)
 
 
 @dataclass(slots=True)
@@ -126,7 +115,17 @@ def _print(report: CheckReport) -> None:
         say_on_stderr(f"No entry for {word!r}.")
     if more := report.missing[_MISSING_SHOWN:]:
         say_on_stderr(f"No entry for {counted(len(more), 'more word')}; --json lists all.")
-    say(f"{counted(len(report.doubts), 'doubt')} in {counted(report.entries, 'entry', 'entries')}.")
+    doubts, entries = counted(len(report.doubts), "doubt"), counted(report.entries, "entry", "entries")
+    say(f"{doubts} in {entries}{_by_severity(report)}.")
+    if report.doubts:
+        say("To decide on them in a file: batch-synth review --out review.csv")
+
+
+def _by_severity(report: CheckReport) -> str:
+    """The numbers of doubts by their severity, the highest first."""
+    numbers = Counter(doubt.severity for _, doubt in report.doubts)
+    parts = [f"{numbers[each]:,} {each}" for each in sorted(numbers, reverse=True)]
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def _print_json(report: CheckReport) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
-from floridify_batch.cli.context import ExitCode
+from floridify_batch.cli.context import ExitCode, checkpoint_or_only, checkpoints_here, ledger_of
 from floridify_batch.display.console import say
 from floridify_batch.display.view import word_counts
 from floridify_batch.errors import CheckpointError, UsageError
@@ -67,6 +67,14 @@ def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:
     if digest_of(words) != ledger.run.list_digest:
         raise CheckpointError(f"{checkpoint.words_path} is not the word list that {checkpoint.path} was started with.")
     return words
+
+
+def words_of_run(path: Path | None) -> Words:
+    """The words of the run of a checkpoint, or of the only one here. Raises `UsageError` where there is none."""
+    if path is None and not checkpoints_here():
+        raise UsageError("No checkpoint in this folder; pass the words, or --all.")
+    checkpoint = checkpoint_or_only(path)
+    return kept_words(ledger_of(checkpoint), checkpoint)
 
 
 def remaining_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:

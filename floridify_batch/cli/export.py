@@ -78,12 +78,12 @@ def export(
     from floridify_batch.display.console import say, say_on_stderr
     from floridify_batch.export.entry_source import Selection
     from floridify_batch.export.file import ExportTarget
-    from floridify_batch.export.format import delimiter_of, format_of
+    from floridify_batch.export.format import Format, delimiter_of, format_of
 
     if source is not None and everything:
         raise UsageError("LIST and --all exclude each other; pass one of them.")
     format_ = format_of(name, out)
-    day, cells = f"{utc_now():%Y-%m-%d}", delimiter_of(delimiter, format_)
+    day, cells = f"{utc_now():%Y-%m-%d}", delimiter_of(delimiter, is_csv=format_ is Format.CSV)
     target = ExportTarget(out, format_, title or out.stem, day, cells)
     check_target(out, yes=yes)
     config = config_at(floridify_config)

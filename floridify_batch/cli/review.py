@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -40,7 +41,10 @@ def review(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="WORDS...", help="Headwords.", rich_help_panel="Content", autocompletion=completion.words
+            metavar="[WORD]...",
+            help="Headwords (default: the only run's).",
+            rich_help_panel="Content",
+            autocompletion=completion.words,
         ),
     ] = None,
     everything: Annotated[
@@ -53,7 +57,17 @@ def review(
     ] = None,
     decided: Annotated[
         Path | None,
-        typer.Option("--in", "-i", metavar="FILE", help="Store the decisions in FILE.", rich_help_panel="Control"),
+        typer.Option(
+            "--in",
+            "-i",
+            metavar="FILE",
+            help="Store the decisions in FILE.",
+            rich_help_panel="Control",
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a csv: comma (default), semicolon or tab.", rich_help_panel="Output"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the decisions only.", rich_help_panel="Control")
@@ -69,8 +83,8 @@ def review(
     """Review stored values in a spreadsheet or browser."""
     if (out is None) == (decided is None):
         raise UsageError("Pass --out FILE to write a review file, or --in FILE to store its decisions.")
-    if out is not None and everything == bool(words):
-        raise UsageError("Pass the words to review, or --all.")
+    if everything and words:
+        raise UsageError("WORD and --all exclude each other; pass one of them.")
     if out is not None and dry_run:
         raise UsageError("--dry-run checks the decisions of --in; it does not go with --out.")
     if decided is not None and (words or everything):
@@ -79,9 +93,14 @@ def review(
     if decided is not None:
         raise typer.Exit(store_review(place, decided, write=not dry_run))
     if out is not None:
+        from floridify_batch.cli.checkpoint_policy import words_of_run
+        from floridify_batch.export.format import delimiter_of
+        from floridify_batch.review.review_file import is_csv
+
         check_out(out, yes=yes)
-        texts = None if everything else words
-        asyncio.run(write_file(place, out, texts, language or (None if everything else its)))
+        cells = delimiter_of(delimiter, is_csv=is_csv(out))
+        texts = None if everything else words or words_of_run(checkpoint)
+        asyncio.run(write_file(place, out, texts, language or (None if everything else its), cells))
 
 
 # ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +120,9 @@ def check_out(path: Path, *, yes: bool = False) -> None:
         raise UsageError(f"{path} exists, and may hold decisions; pass --yes to replace it, or another --out.")
 
 
-async def write_file(place: "Place", path: Path, words: Sequence[str] | None, language: str | None) -> "ReviewCounts":
+async def write_file(
+    place: "Place", path: Path, words: Sequence[str] | None, language: str | None, delimiter: str = ","
+) -> "ReviewCounts":
     """Write the review file of these words, or of all, and name those that are not in the database."""
     from rich.progress import MofNCompleteColumn
 
@@ -117,13 +138,23 @@ async def write_file(place: "Place", path: Path, words: Sequence[str] | None, la
     async with opened(place, say_on_stderr) as store:
         with progress_bar("Writing", MofNCompleteColumn()) as progress:
             source = SheetSource(store, texts, language, progress)
-            counts = await write_review(source.rows(), path)
+            counts = await write_review(source.rows(), path, delimiter)
     for each in texts or ():
         if source.found.isdisjoint(spellings_of(each)):
             say_on_stderr(f"No entry for {each!r}.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
     say(f"{rows} of {counted(source.words, 'word')} in {place} written to {path}.")
+    say(_next_step(path))
     return counts
+
+
+def _next_step(path: Path) -> str:
+    if path.suffix.lower() == ".html":
+        return "Open it in a browser, decide and save. Store the saved file with: batch-synth review --in FILE"
+    return (
+        "Write accept, edit or reject in its column “decision”. Store them with: "
+        f"batch-synth review --in {quote(str(path))}"
+    )
 
 
 # ── in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

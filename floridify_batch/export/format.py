@@ -131,11 +131,11 @@ def format_of(name: str | None, path: Path) -> Format:
         raise UsageError(f"Invalid --format {name!r}. Choose from {', '.join(Format)}.") from None
 
 
-def delimiter_of(name: str | None, target: Format) -> str:
+def delimiter_of(name: str | None, *, is_csv: bool) -> str:
     """The delimiter of a csv, by its name or as it is; a comma unless one is named. Raises `UsageError`."""
     if name is None:
         return ","
-    if target is not Format.CSV:
+    if not is_csv:
         raise UsageError("--delimiter applies to the format csv only.")
     delimiter = _DELIMITERS.get(name.strip().lower(), name)
     if delimiter not in _DELIMITERS.values():

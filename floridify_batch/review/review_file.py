@@ -3,6 +3,7 @@
 import csv
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -42,12 +43,14 @@ class ReviewCounts:
     doubtful: int = 0
 
 
-async def write_review(rows: AsyncIterator[SheetRow], path: Path) -> ReviewCounts:
+async def write_review(rows: AsyncIterator[SheetRow], path: Path, delimiter: str = ",") -> ReviewCounts:
     """Write rows to a file in the format of its suffix; it has its name only when it is complete.
+
+    `delimiter`: that of a csv.
 
     Raises `UsageError` where there is no row.
     """
-    counts, make_writer = ReviewCounts(), writer_of(path)
+    counts, make_writer = ReviewCounts(), writer_of(path, delimiter)
     with complete_only(path) as out:
         writer = make_writer(out)
         try:
@@ -63,12 +66,21 @@ async def write_review(rows: AsyncIterator[SheetRow], path: Path) -> ReviewCount
     return counts
 
 
-def writer_of(path: Path) -> Callable[[IO[bytes]], Writer]:
+def writer_of(path: Path, delimiter: str = ",") -> Callable[[IO[bytes]], Writer]:
     """The writer of a file with this suffix. Raises `UsageError`."""
+    if is_csv(path):
+        return partial(CsvTable, delimiter=delimiter)
     try:
         return _WRITERS[path.suffix.lower()]
     except KeyError:
-        raise UsageError(f"The suffix of {path.name} is none of {', '.join(_WRITERS)}; choose another --out.") from None
+        raise UsageError(
+            f"The suffix of {path.name} is none of {', '.join(_SUFFIXES)}; choose another --out."
+        ) from None
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a review file has the format csv."""
+    return path.suffix.lower() == _CSV
 
 
 # ── CSV ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,9 +89,9 @@ def writer_of(path: Path) -> Callable[[IO[bytes]], Writer]:
 class CsvTable:
     """CSV in UTF-8 with a byte order mark, by which Excel recognises the encoding."""
 
-    def __init__(self, out: IO[bytes]) -> None:
+    def __init__(self, out: IO[bytes], delimiter: str = ",") -> None:
         self._text = TextIOWrapper(out, encoding="utf-8-sig", errors="replace", newline="")
-        self._rows = csv.writer(self._text, lineterminator="\r\n")
+        self._rows = csv.writer(self._text, delimiter=delimiter, lineterminator="\r\n")
         self._rows.writerow(COLUMNS)
 
     def write(self, row: SheetRow) -> None:
@@ -179,4 +191,6 @@ class HtmlPage:
 
 
 _ROWS = b"<!-- rows -->"
-_WRITERS: Mapping[str, Callable[[IO[bytes]], Writer]] = {".csv": CsvTable, ".xlsx": ExcelTable, ".html": HtmlPage}
+_CSV = ".csv"
+_WRITERS: Mapping[str, Callable[[IO[bytes]], Writer]] = {".xlsx": ExcelTable, ".html": HtmlPage}
+_SUFFIXES = (_CSV, *_WRITERS)

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from floridify_batch.cli.check import words_of_run
-from floridify_batch.cli.checkpoint_policy import is_replaced, refuse_to_pay_twice, report_finished
+from floridify_batch.cli.checkpoint_policy import is_replaced, refuse_to_pay_twice, report_finished, words_of_run
 from floridify_batch.cli.main import app
 from floridify_batch.cli.undo import checkpoint_of_run, mark_undone
 from floridify_batch.errors import CheckpointError, UsageError
@@ -97,9 +96,9 @@ def test_the_run_of_an_id_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_words_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`check` without words takes those of the only run here; without a run, it says what to pass."""
+    """`check` and `review` without words take those of the only run here; without a run, it says what to pass."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="pass the words to check, or --all"):
+    with pytest.raises(UsageError, match="pass the words, or --all"):
         words_of_run(None)
     checkpoint = Checkpoint(Path("words.checkpoint.json"))
     checkpoint.create_folder()

@@ -124,7 +124,7 @@ def test_table() -> None:
 def test_delimiters(tmp_path: Path, name: str | None, delimiter: str) -> None:
     """CSV has the chosen delimiter, gives every character back, and is recognised as an export."""
     out = BytesIO()
-    writer = FORMATS[Format.CSV].make_writer(out, Header("", "en", "", delimiter_of(name, Format.CSV)))
+    writer = FORMATS[Format.CSV].make_writer(out, Header("", "en", "", delimiter_of(name, is_csv=True)))
     writer.write(an_entry())
     writer.finish()
     text = out.getvalue().decode("utf-8-sig")
@@ -132,9 +132,9 @@ def test_delimiters(tmp_path: Path, name: str | None, delimiter: str) -> None:
     assert is_export(tmp_path / "words.csv")
     rows = list(csv.DictReader(StringIO(text, newline=""), delimiter=delimiter))
     assert (rows[0]["definition"], rows[0]["synonyms"]) == (HOSTILE, "shore; =cmd()")
-    for wrong, target in (("pipe", Format.CSV), ("tab", Format.JSONL)):
+    for wrong, is_csv in (("pipe", True), ("tab", False)):
         with pytest.raises(UsageError, match="--delimiter"):
-            delimiter_of(wrong, target)
+            delimiter_of(wrong, is_csv=is_csv)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-ness", "@SUM(A1)"])
