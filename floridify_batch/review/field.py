@@ -58,11 +58,19 @@ class ReviewField:
         return {self.stored: {**(document.get(self.stored) or {}), self.part: value}}
 
     def emptied(self, document: Document) -> dict[str, Any]:
-        """The fields of the holder without the value."""
+        """The fields of the holder, or of the linked document, without the value.
+
+        A mapping is null without its essential part, and without any part that is reviewed.
+        """
         value = self.value(document)
+        if self.linked is not None:
+            return {self.text: ""}
+        empty: list[Any] | None = [] if isinstance(value, list) else None
         if self.part and not self.essential:
-            return self.assigned(document, [] if isinstance(value, list) else None)
-        return {self.stored: [] if isinstance(value, list) else None}
+            fields = self.assigned(document, empty)
+            left = (fields[self.stored].get(each) for each, _ in _PARTS[self.component])
+            return fields if any(left) else {self.stored: None}
+        return {self.stored: empty}
 
     @property
     def recorded(self) -> str:

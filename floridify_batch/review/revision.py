@@ -128,7 +128,7 @@ class Revision:
             self._mark(found.text, each.recorded)
             return Outcome.ACCEPTED if is_same else Outcome.EDITED
         fields = each.assigned(text.document, value)
-        self._check(found.text, each, fields)
+        self._check(found.text, each, fields, "Floridify could not read the edited value")
         text.fields |= fields
         self._mark(found.text, each.recorded)
         return Outcome.EDITED
@@ -142,7 +142,7 @@ class Revision:
             raise ValueError("the stored value is longer than a cell of Excel, so the edited one may be cut")
         return current if clean(edited) == before else parsed(each, edited, current)
 
-    def _check(self, stored: Stored, each: ReviewField, fields: Mapping[str, Any]) -> None:
+    def _check(self, stored: Stored, each: ReviewField, fields: Mapping[str, Any], sentence: str) -> None:
         """Raise `ValueError` for a value that Floridify could not read, unless it could not read the present one."""
         schema = schemas_of(self.schema).get(str(each.linked or _schema_of(stored)))
         if schema is None:
@@ -150,15 +150,19 @@ class Revision:
         before = {name: stored.document.get(name) for name in fields}
         fault = schema.fault(fields, whole=False)
         if fault and not schema.fault(before, whole=False):
-            raise ValueError(f"Floridify could not read the edited value ({fault})")
+            raise ValueError(f"{sentence} ({fault})")
 
     # ── values that go ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _reject(self, key: RowKey, found: _Found) -> Outcome:
         """Remove a value, or an example, or a sense."""
         each, text = key.field, self._revised(found.text)
-        current = each.value(text.document)
-        if not current and _is_marked(found.text, each.recorded):
+        current, decided = each.value(text.document), _is_marked(found.text, each.recorded)
+        if not current and each.recorded in text.marks:
+            # Another row of the file has emptied it; the result must not depend on the order of the rows.
+            current = each.value(found.text.document)
+            decided = True
+        if not current and decided:
             return Outcome.UNCHANGED
         if current and value_digest(current) != key.digest:
             raise ValueError(_changed(each, current))
@@ -167,15 +171,20 @@ class Revision:
         if each is DEFINITION:
             self._remove_sense(found.word, found.holder)
         elif each.linked is not None and not self._has_other_text(each, text.document):
-            self._remove_linked(each, found)
-        elif each.linked is not None:
-            text.fields[each.text] = ""
-            self._mark(found.text, each.recorded)
-        else:
-            text.fields |= each.emptied(text.document)
-            self._mark(found.text, each.recorded)
-            self._stamp(each, found, text.document.get(each.recorded))
+            return self._remove_linked(each, found)
+        elif each.value(text.document) or not decided:
+            self._empty(each, found)
         return Outcome.REJECTED
+
+    def _empty(self, each: ReviewField, found: _Found) -> None:
+        """Remove a value from the document that holds it."""
+        text = self._revised(found.text)
+        fields = each.emptied(text.document)
+        self._check(found.text, each, fields, "Floridify could not read its document without the value")
+        text.fields |= fields
+        self._mark(found.text, each.recorded)
+        if each.linked is None:
+            self._stamp(each, found, text.document.get(each.recorded))
 
     def _has_other_text(self, each: ReviewField, document: Mapping[str, Any]) -> bool:
         """Whether a pronunciation has its other form, too."""
@@ -184,16 +193,22 @@ class Revision:
             "phonetic",
         )
 
-    def _remove_linked(self, each: ReviewField, found: _Found) -> None:
-        """Take an example, a fact or a pronunciation out of its holder."""
+    def _remove_linked(self, each: ReviewField, found: _Found) -> Outcome:
+        """Take an example, a fact or a pronunciation out of its holder.
+
+        A removed document gets no new values: the removal is conditional on its texts as they were read.
+        """
         holder = self._revised(found.holder)
         named = holder.document.get(each.stored)
         left = [one for one in named if doc_id(one) != found.text.id] if isinstance(named, list) else None
+        stays = left == named and _is_marked(found.holder, each.stored)
         if left != named:
             holder.fields[each.stored] = left
         self._mark(found.holder, each.stored)
         self._stamp(each, found, left)
+        self.revised.pop(found.text.id, None)
         self.linked[found.text.id] = found.text
+        return Outcome.UNCHANGED if stays else Outcome.REJECTED
 
     def _stamp(self, each: ReviewField, found: _Found, left: Any) -> None:
         """Stamp an empty value, unless it has a stamp: without one, a run would request it."""

@@ -1,5 +1,7 @@
 """The changes that decisions make in documents."""
 
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -83,6 +85,30 @@ def test_parts_of_a_value() -> None:
     assert changes(made) == {ENTRY: {"etymology": None, "+etymology": True}, WORD: {"!etymology": True}}
 
 
+PARTS = [
+    decided("etymology.text", "From bank.", Verdict.REJECT),
+    decided("etymology.origin_language", "Norse", Verdict.REJECT),
+    decided("etymology.root_words", ["bakki"], Verdict.REJECT),
+]
+
+
+@pytest.mark.parametrize("rows", list(permutations(PARTS)))
+def test_all_parts_of_a_value(rows: Sequence[DecidedRow]) -> None:
+    """A value of which all parts are rejected is null, in any order of the rows."""
+    made = revision(documents())
+    assert [made.take(each) for each in rows] == [Outcome.REJECTED] * 3
+    assert changes(made) == {ENTRY: {"etymology": None, "+etymology": True}, WORD: {"!etymology": True}}
+
+
+def test_the_rest_of_a_value() -> None:
+    """A value that had no essential part is null once its other parts are rejected."""
+    found = documents()
+    found.entries[0] = Stored("dictionary_entries", {**found.entries[0].document, "etymology": {"root_words": ["a"]}})
+    made = revision(found)
+    assert made.take(decided("etymology.root_words", ["a"], Verdict.REJECT)) is Outcome.REJECTED
+    assert changes(made)[ENTRY] == {"etymology": None, "+etymology": True}
+
+
 @pytest.mark.parametrize(("languages", "key"), [(("en",), "!etymology"), (("en", "fr"), "!fr:etymology")])
 def test_stamps_of_rejected_values(languages: tuple[str, ...], key: str) -> None:
     """A rejected value without a stamp gets one, with the prefix of a further language, so that no run requests it."""
@@ -103,6 +129,21 @@ def test_pronunciations() -> None:
     made.take(decided("pronunciation.respelling", "bank", Verdict.REJECT, place=SPOKEN))
     assert list(made.linked) == [SPOKEN]
     assert changes(made)[ENTRY] == {"pronunciation_id": None, "+pronunciation_id": True}
+    assert SPOKEN not in changes(made), "a new text would prevent the removal of the document as it was read"
+
+
+def test_a_document_that_others_name() -> None:
+    """A rejected example that another document names stays; to reject it again changes nothing."""
+    row = decided("examples", "By the bank.", Verdict.REJECT, place=EXAMPLE)
+    fields: dict[str, Any] = {
+        "example_ids": [],
+        "synthesis_digests": {"example_ids": REVIEWED},
+        "synthesis": {"examples": "run"},
+    }
+    made = revision(documents(**fields))
+    assert made.take(row) is Outcome.UNCHANGED
+    assert changes(made) == {}
+    assert list(made.linked) == [EXAMPLE], "an interrupted removal is completed"
 
 
 def test_examples() -> None:
