@@ -112,7 +112,7 @@ def _print(report: CheckReport) -> None:
     for word, copy in report.changed:
         say(f"{word} ({copy.sense}): its source has changed since it was copied. It reads now: {copy.source}")
     for word in report.missing[:_MISSING_SHOWN]:
-        say_on_stderr(f"No entry for {word!r}.")
+        say_on_stderr(f"No entry for “{word}”.")
     if more := report.missing[_MISSING_SHOWN:]:
         say_on_stderr(f"No entry for {counted(len(more), 'more word')}; --json lists all.")
     doubts, entries = counted(len(report.doubts), "doubt"), counted(report.entries, "entry", "entries")

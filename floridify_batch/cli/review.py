@@ -141,7 +141,7 @@ async def write_file(
             counts = await write_review(source.rows(), path, delimiter)
     for each in texts or ():
         if source.found.isdisjoint(spellings_of(each)):
-            say_on_stderr(f"No entry for {each!r}.")
+            say_on_stderr(f"No entry for “{each}”.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
     say(f"{rows} of {counted(source.words, 'word')} in {place} written to {path}.")
     say(_next_step(path))

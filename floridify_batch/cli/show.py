@@ -99,8 +99,9 @@ def _object(headword: "Headword", stamps: "Stamps") -> dict[str, Any]:
 
 async def _suggestions(store: "MongoStore", text: str, language: str) -> str:
     from floridify_batch.database.lookup import near_spellings, other_languages
+    from floridify_batch.words.language import language_name
 
-    sentences = [f"No entry for {text!r} in language {language} in the database {store.name}."]
+    sentences = [f"No entry for “{text}” in {language_name(language)} in the database {store.name}."]
     if languages := await other_languages(store, text):
         sentences.append(f"It exists in other languages: add --language {' or '.join(languages)}.")
     if near := await near_spellings(store, text, language):

@@ -400,7 +400,7 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
     await show_word("recieve", place)
     assert "add --language fr" in capsys.readouterr().err
     await show_word("zzzzz", place)
-    assert capsys.readouterr().err == f"No entry for 'zzzzz' in language en in the database {database.name}.\n"
+    assert capsys.readouterr().err == f"No entry for “zzzzz” in English in the database {database.name}.\n"
 
 
 async def test_a_word_of_the_sandbox(place: Place, database: Found, capsys: Captured, tmp_path: Path) -> None:
