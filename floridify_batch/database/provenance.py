@@ -1,12 +1,13 @@
-"""Provenance of stored values: the model and the day of each generated one, and whether it was edited since."""
+"""Provenance of stored values: the model and the day of each generated one, and whether a person has changed it."""
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import value_digest
+from floridify_batch.components.change import REVIEWED, value_digest
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.database.document import stamps_on
+from floridify_batch.database.entry_text import is_edited_copy
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.lookup import Headword
 from floridify_batch.database.store import MongoStore
@@ -18,16 +19,40 @@ type Document = Mapping[str, Any]
 type Stamps = Mapping[Any, Document]
 """The documents of stamps, by the ids by which other documents refer to them."""
 
-_FIELDS = {str(component): recipe.field for component, recipe in RECIPES.items()}
-"""The field of each component's value."""
+_FIELDS = {str(component): (recipe.field, *recipe.also) for component, recipe in RECIPES.items()}
+"""The fields of each component's value."""
+
+_COMPONENTS = {
+    name: str(component)
+    for component, recipe in RECIPES.items()
+    for name in (recipe.field, *recipe.also)
+    if not (recipe.structural or recipe.on_request)
+}
+"""The component of each field that people edit."""
 
 
 class Origin(NamedTuple):
-    """The origin of a value: the model and the day of its answer, and whether the value was edited since."""
+    """The origin of a value: the model and the day of its answer, and what people have done with it since.
+
+    An `edited` value differs from what was written. A `reviewed` one was accepted, edited or removed in a review: its
+    digest is not kept, so these cannot be told apart. A value that no model wrote has neither model nor day.
+    """
 
     model: str
     date: str
     edited: bool = False
+    reviewed: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to say about the value."""
+        return any(self)
+
+    def with_changes_of(self, others: Iterable["Origin"]) -> "Origin":
+        """The origin of a value that consists of other ones, too."""
+        flags = [(self.edited, self.reviewed), *((each.edited, each.reviewed) for each in others)]
+        edited, reviewed = map(any, zip(*flags, strict=True))
+        return self._replace(edited=edited, reviewed=reviewed)
 
 
 async def stamps_of(store: MongoStore, headwords: Iterable[Headword], known: Container[Any] = ()) -> Stamps:
@@ -38,31 +63,76 @@ async def stamps_of(store: MongoStore, headwords: Iterable[Headword], known: Con
     return {store.layout.unified(each["_id"]): each for each in found}
 
 
+# ── origins ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sense_origins(
+    sense: Document, headword: Headword, stamps: Stamps, examples: Iterable[Document]
+) -> dict[str, Origin]:
+    """The origins of a sense's values: of its definition, and by component. `examples` are those of the sense."""
+    definition = text_origin(sense, "text")
+    if not definition.reviewed and is_edited_copy(sense, headword):
+        definition = definition._replace(edited=True)
+    found = {"definition": definition, "part_of_speech": _changes_of(sense, ("part_of_speech",))}
+    found |= origins(sense, stamps)
+    return _with_linked(found, {"examples": [text_origin(each, "text") for each in examples]})
+
+
+def word_origins(headword: Headword, stamps: Stamps) -> dict[str, Origin]:
+    """The origins of the values of a word as a whole, by component."""
+    linked = {
+        "facts": [text_origin(each, "content") for each in headword.facts],
+        "pronunciation": [_changes_of(each, ("ipa", "phonetic")) for each in headword.pronunciations],
+    }
+    return _with_linked(origins(headword.synthesis or {}, stamps), linked)
+
+
+def _with_linked(found: Mapping[str, Origin], linked: Mapping[str, Iterable[Origin]]) -> dict[str, Origin]:
+    """The known origins, in which a component is changed if one of its documents is."""
+    of_parts = {name: found.get(name, _UNKNOWN).with_changes_of(parts) for name, parts in linked.items()}
+    return {name: each for name, each in {**found, **of_parts}.items() if each.is_known}
+
+
 def origins(document: Document, stamps: Stamps) -> dict[str, Origin]:
-    """The origins of a document's generated values, by component."""
+    """The origins of a document's generated, edited and reviewed values, by component."""
     borne = document.get(SYNTHESIS)
     found: dict[str, Origin] = {}
     for key, reference in borne.items() if isinstance(borne, Mapping) else ():
         stamp = None if isinstance(reference, list | Mapping) else stamps.get(reference)
         if stamp is not None:
             component = component_of(str(key))
-            edited = is_edited(document, _FIELDS.get(component, component))
-            found[component] = Origin(str(stamp.get("model") or ""), _day(stamp.get("batch_created")), edited)
+            changes = _changes_of(document, _FIELDS.get(component, (component,)))
+            found[component] = changes._replace(
+                model=str(stamp.get("model") or ""), date=_day(stamp.get("batch_created"))
+            )
+    for component in dict.fromkeys(_COMPONENTS[name] for name in digests_of(document) if name in _COMPONENTS):
+        if component not in found and (changes := _changes_of(document, _FIELDS[component])).is_known:
+            found[component] = changes
     return found
 
 
-def generated_origin(document: Document, name: str) -> Origin | None:
-    """The origin of a generated document, such as an example, whose text is in the field `name`."""
-    info = document.get("model_info")
+def text_origin(document: Document, name: str) -> Origin:
+    """The origin of a document's text in the field `name`; the model is that of the document."""
+    changes, info = _changes_of(document, (name,)), document.get("model_info")
     if not isinstance(info, Mapping) or not isinstance(info.get("name"), str):
-        return None
-    return Origin(info["name"], _day(info.get("last_generated")), is_edited(document, name))
+        return changes
+    return changes._replace(model=info["name"], date=_day(info.get("last_generated")))
 
 
-def is_edited(document: Document, name: str) -> bool:
-    """Whether a value differs from what was written, where that is recorded."""
-    recorded = digests_of(document).get(name)
-    return recorded is not None and recorded != value_digest(document.get(name))
+def is_of_person(document: Document, name: str) -> bool:
+    """Whether a person has edited or reviewed a value, as far as that is recorded."""
+    return _changes_of(document, (name,)).is_known
+
+
+_UNKNOWN = Origin("", "")
+
+
+def _changes_of(document: Document, names: Iterable[str]) -> Origin:
+    """The changes of a value that consists of these fields, by the digests that are recorded, without its model."""
+    recorded = {name: digests_of(document).get(name) for name in names}
+    others = {name: each for name, each in recorded.items() if each is not None and each != REVIEWED}
+    edited = any(each != value_digest(document.get(name)) for name, each in others.items())
+    return Origin("", "", edited, REVIEWED in recorded.values())
 
 
 def _day(time: object) -> str:

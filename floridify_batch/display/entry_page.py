@@ -13,9 +13,9 @@ from rich.text import Text
 from floridify_batch.components.doubt import Doubt
 from floridify_batch.components.quality_check import doubts
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
-from floridify_batch.database.entry_text import entry_texts, is_edited_copy, labelled_senses
+from floridify_batch.database.entry_text import entry_texts, labelled_senses
 from floridify_batch.database.lookup import Headword, ids_in
-from floridify_batch.database.provenance import Origin, Stamps, generated_origin, is_edited, origins
+from floridify_batch.database.provenance import Origin, Stamps, sense_origins, word_origins
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import language_name
@@ -75,30 +75,30 @@ def remarks(headword: Headword, language: str, stamps: Stamps) -> Iterator[Parag
 
 
 def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, str]]:
-    """The label and the origins of each sense with generated or edited values, and of the word."""
+    """The label and the origins of each sense with generated, edited or reviewed values, and of the word."""
     examples = {each.get("_id"): each for each in headword.examples}
     for label, sense in labelled_senses(headword):
         cited = [examples[each] for each in ids_in(sense, "example_ids") if each in examples]
-        edited = {
-            "definition": is_edited(sense, "text") or is_edited_copy(sense, headword),
-            "examples": any(origin.edited for each in cited if (origin := generated_origin(each, "text"))),
-        }
-        if line := _origin(origins(sense, stamps), edited):
+        if line := _origin(sense_origins(sense, headword, stamps, cited)):
             yield label, line
-    if headword.synthesis and (line := _origin(origins(headword.synthesis, stamps), {})):
+    if line := _origin(word_origins(headword, stamps)):
         yield "word", line
 
 
-def _origin(found: Mapping[str, Origin], edited: Mapping[str, bool]) -> str:
-    """The models and days of values, with the values of each, and the values that were edited since."""
+def _origin(found: Mapping[str, Origin]) -> str:
+    """The models and days of values, with the values of each, and the values that people have edited or reviewed."""
     written: dict[str, list[str]] = {}
+    changed: dict[str, list[str]] = {}
     for component, origin in found.items():
+        name = component.replace("_", " ")
         model = f"{plain(origin.model)} ({origin.date})" if origin.date else plain(origin.model)
-        written.setdefault(model, []).append(component.replace("_", " "))
-    since = dict.fromkeys(component.replace("_", " ") for component, origin in found.items() if origin.edited)
-    since |= dict.fromkeys(name for name, is_so in edited.items() if is_so)
-    parts = [f"{model}: {', '.join(sorted(names))}" for model, names in written.items()]
-    return "; ".join([*parts, f"edited: {', '.join(since)}"] if since else parts)
+        if model:
+            written.setdefault(model, []).append(name)
+        for change, is_so in (("edited", origin.edited), ("reviewed", origin.reviewed)):
+            if is_so:
+                changed.setdefault(change, []).append(name)
+    parts = [f"{by}: {', '.join(sorted(names))}" for by, names in (written | changed).items()]
+    return "; ".join(parts)
 
 
 def _doubt(doubt: Doubt) -> Text:

@@ -95,8 +95,12 @@ def _models(provenance: Mapping[str, Origin]) -> Iterable[str]:
 
 def _example(example: Example) -> Object:
     origin = example.origin or Origin("", "")
-    edited = "edited since" if origin.edited else ""
-    elaboration = ", ".join(filter(None, (f"generated {origin.date}" if origin.date else "", edited)))
+    facts = (
+        (f"generated {origin.date}", origin.date),
+        ("edited since", origin.edited),
+        ("reviewed", origin.reviewed),
+    )
+    elaboration = ", ".join(text for text, is_so in facts if is_so)
     return _present(text=example.text, sourceIdentity=origin.model, sourceElaboration=elaboration)
 
 

@@ -13,7 +13,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS, first_language
 from floridify_batch.database.lookup import Headword, ids_in
 from floridify_batch.database.ownership import etymology_of
-from floridify_batch.database.provenance import Origin, Stamps, generated_origin, origins
+from floridify_batch.database.provenance import Origin, Stamps, sense_origins, text_origin, word_origins
 from floridify_batch.export.entry import (
     Etymology,
     Example,
@@ -80,7 +80,7 @@ class DocumentReader:
             extra=self._extra(Collection.ENTRIES, synthesis, EXTRA_ENTRY_FIELDS),
             images=sum(len(ids_in(each, "image_ids")) for each in headword.entries),
             recordings=sum(len(ids_in(each, "audio_file_ids")) for each in headword.pronunciations),
-            provenance=_provenance(synthesis, stamps),
+            provenance=_clean(word_origins(headword, stamps)),
         )
 
     # ── parts of an entry ──────────────────────────────────────────────────────────────────────────────────────────
@@ -92,11 +92,12 @@ class DocumentReader:
         for document in headword.senses:
             self._count_dangling(document, "example_ids", stored)
             if text := self._text(Collection.DEFINITIONS, document, "text"):
-                yield self._sense(
-                    document, text, [examples[each] for each in _ids(document) if each in examples], stamps
-                )
+                cited = [examples[each] for each in _ids(document) if each in examples]
+                yield self._sense(document, text, cited, sense_origins(document, headword, stamps, cited))
 
-    def _sense(self, document: Document, text: str, examples: Iterable[Document], stamps: Stamps) -> Sense:
+    def _sense(
+        self, document: Document, text: str, examples: Iterable[Document], provenance: Mapping[str, Origin]
+    ) -> Sense:
         where = Collection.DEFINITIONS
         texts = partial(self._text, where, document)
         lists = partial(self._texts, where, document)
@@ -121,13 +122,13 @@ class DocumentReader:
             extra=self._extra(where, document, EXTRA_DEFINITION_FIELDS),
             sources=lists("providers"),
             images=len(ids_in(document, "image_ids")),
-            provenance=_provenance(document, stamps),
+            provenance=_clean(provenance),
         )
 
     def _example(self, document: Document) -> Example | None:
         text = self._text(Collection.EXAMPLES, document, "text")
-        origin = generated_origin(document, "text")
-        return Example(str(document["_id"]), text, origin and _clean(origin)) if text else None
+        origin = text_origin(document, "text")
+        return Example(str(document["_id"]), text, _clean_origin(origin) if origin.is_known else None) if text else None
 
     def _pronunciations(self, headword: Headword) -> Iterator[Pronunciation]:
         seen = set[tuple[str, str]]()
@@ -257,10 +258,9 @@ def _ids(definition: Document) -> list[Any]:
 # ── provenance ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _provenance(document: Document, stamps: Stamps) -> dict[str, Origin]:
-    """The origins of a document's generated values, by component."""
-    return {component: _clean(origin) for component, origin in origins(document, stamps).items()}
+def _clean(provenance: Mapping[str, Origin]) -> dict[str, Origin]:
+    return {name: _clean_origin(origin) for name, origin in provenance.items()}
 
 
-def _clean(origin: Origin) -> Origin:
+def _clean_origin(origin: Origin) -> Origin:
     return origin._replace(model=clean(origin.model))

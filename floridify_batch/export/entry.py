@@ -8,7 +8,7 @@ from floridify_batch.database.provenance import Origin
 
 
 class Example(NamedTuple):
-    """An example sentence; `origin` is that of a generated one."""
+    """An example sentence; `origin` is that of a generated, edited or reviewed one."""
 
     id: str
     text: str
@@ -99,13 +99,22 @@ class Sense:
     images: int = 0
     """The number of images, whose files are not in the database."""
     provenance: Mapping[str, Origin] = field(default_factory=dict)
-    """Origins of generated values, by component."""
+    """Origins of generated, edited and reviewed values: of the definition, and by component."""
 
     @property
     def edited(self) -> bool:
-        """Whether a generated value was edited since."""
-        origins = (*self.provenance.values(), *(each.origin for each in self.examples))
-        return any(origin.edited for origin in origins if origin)
+        """Whether a value, such as the definition or an example, was edited since it was written."""
+        return any(origin.edited for origin in self.provenance.values())
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether a value was accepted, edited or removed in a review."""
+        return any(origin.reviewed for origin in self.provenance.values())
+
+    @property
+    def collocation_types(self) -> bool:
+        """Whether a collocation has a type."""
+        return any(each.note for each in self.collocations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +139,33 @@ class ExportedEntry:
 
     @property
     def edited(self) -> bool:
-        """Whether a generated value of the word as a whole was edited since."""
+        """Whether a value of the word as a whole was edited since it was written."""
         return any(origin.edited for origin in self.provenance.values())
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether a value of the word as a whole was accepted, edited or removed in a review."""
+        return any(origin.reviewed for origin in self.provenance.values())
+
+    @property
+    def phrase_examples(self) -> bool:
+        """Whether a phrase has an example."""
+        return any(each.example for each in self.phrases)
+
+    @property
+    def phrase_registers(self) -> bool:
+        """Whether a phrase has a register."""
+        return any(each.register for each in self.phrases)
+
+    @property
+    def fact_categories(self) -> bool:
+        """Whether a fact has a category."""
+        return any(each.category for each in self.facts)
+
+    @property
+    def respellings(self) -> bool:
+        """Whether a pronunciation has a respelling beside its IPA transcription."""
+        return any(each.ipa and each.respelling for each in self.pronunciations)
 
     @property
     def forms(self) -> tuple[Item, ...]:

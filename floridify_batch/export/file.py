@@ -43,8 +43,8 @@ class ExportResult:
 
     entries: int = 0
     senses: int = 0
-    lacking: Counter[str] = field(default_factory=Counter)
-    """Values that the format has no place for, by field."""
+    lacking: dict[str, Counter[str]] = field(default_factory=dict)
+    """Senses and words with a value that the format has no place for, by field."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -94,8 +94,9 @@ def _write(writer: Writer, entries: Iterable[ExportedEntry], result: ExportResul
         result.entries += 1
         result.senses += len(entry.senses)
         for name in lacks:
-            holders = (entry, *entry.senses)
-            result.lacking[name] += sum(bool(getattr(each, name, None)) for each in holders)
+            counts = result.lacking.setdefault(name, Counter())
+            counts["sense"] += sum(bool(getattr(each, name, None)) for each in entry.senses)
+            counts["word"] += bool(getattr(entry, name, None))
 
 
 def _notes(source: EntrySource, result: ExportResult, target: Format) -> Iterator[str]:
@@ -104,14 +105,20 @@ def _notes(source: EntrySource, result: ExportResult, target: Format) -> Iterato
         yield f"Not in the database: {counted(source.absent, 'word')} of the list."
     if source.undefined:
         yield f"Left out: {counted(source.undefined, 'word')} without a definition."
-    lacking = {name.replace("_", " "): number for name, number in result.lacking.items() if number}
-    if lacking:
-        yield f"The format {target} has no place for: {_listed(lacking)} (with the number of senses or words)."
+    if lacking := ", ".join(_lacking(result)):
+        yield f"The format {target} has no place for: {lacking}."
     if odd := source.reader.odd:
         first = next(iter(source.reader.first_odd.items()))
         yield f"Left out: values of a wrong type: {_listed(odd)}; the first is {first[0]} in document {first[1]}."
     if dangling := source.reader.dangling:
         yield f"References to documents that do not exist: {_listed(dangling)}."
+
+
+def _lacking(result: ExportResult) -> Iterator[str]:
+    """The fields that the format has no place for, each with the number of senses and of words that have one."""
+    for name, counts in result.lacking.items():
+        if held := [counted(number, holder) for holder, number in counts.items() if number]:
+            yield f"{name.replace('_', ' ')} ({', '.join(held)})"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -92,17 +92,19 @@ class FormatRecord:
 
 _MEDIA = ("images", "recordings")
 """The fields that no format holds: their files are not in the database."""
-_READER_LACKS = ("edited", *_MEDIA)
+_CHANGES = ("edited", "reviewed")
+_READER_LACKS = ("respellings", "collocation_types", "fact_categories", *_CHANGES, *_MEDIA)
 _DMLEX_LACKS = (
     *("cognates", "collocations", "grammar_patterns", "usage_notes"),
-    *("phrases", "synonym_chooser", "facts", "extra", *_READER_LACKS),
+    *("phrases", "synonym_chooser", "facts", "extra", *_CHANGES, *_MEDIA),
 )
-"""The fields that have no place in dictionary readers, and in DMLex."""
+_CSV_LACKS = ("phrase_examples", "phrase_registers", "synonym_chooser", "fact_categories", "extra", *_MEDIA)
+"""The fields that have no place in dictionary readers, in DMLex, and in a csv."""
 
 
 FORMATS: Mapping[Format, FormatRecord] = {
     Format.JSONL: FormatRecord("json_lines:JsonLines", b'{"id":"', _MEDIA),
-    Format.CSV: FormatRecord("table:Table", b"grammar_patterns", ("synonym_chooser", "extra", *_MEDIA)),
+    Format.CSV: FormatRecord("table:Table", b"grammar_patterns", _CSV_LACKS),
     Format.TABFILE: FormatRecord(
         "tabfile:Tabfile", b"##description\tExport of batch-synth", ("homograph", *_READER_LACKS)
     ),

@@ -80,7 +80,10 @@ def _items(items: Iterable[Item], text: str, note: str) -> list[dict[str, Any]]:
 
 
 def _origin(origin: Origin | None) -> dict[str, Any] | None:
-    return _present(model=origin.model, date=origin.date, edited=origin.edited or None) if origin else None
+    if origin is None:
+        return None
+    changes = {"edited": origin.edited or None, "reviewed": origin.reviewed or None}
+    return _present(model=origin.model, date=origin.date, **changes)
 
 
 def _origins(provenance: Mapping[str, Origin]) -> dict[str, Any]:

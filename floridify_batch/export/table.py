@@ -14,7 +14,7 @@ COLUMNS = (
     *("entry_id", "sense_id", "headword", "homograph", "language", "part_of_speech", "definition"),
     *("ipa", "respelling", "cefr_level", "frequency_band", "register", "domain", "region"),
     *("synonyms", "antonyms", "cognates", "examples", "collocations", "grammar_patterns", "word_forms", "usage_notes"),
-    *("etymology", "phrases", "facts", "sources", "models", "dates", "edited"),
+    *("etymology", "phrases", "facts", "sources", "models", "dates", "edited", "reviewed"),
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -97,6 +97,7 @@ def _origins(entry: ExportedEntry, sense: Sense) -> dict[str, str]:
         "models": _joined(each.model for _, each in origins),
         "dates": _joined(each.date for _, each in origins),
         "edited": _joined(name for name, each in origins if each.edited),
+        "reviewed": _joined(name for name, each in origins if each.reviewed),
     }
 
 

@@ -10,7 +10,7 @@ from floridify_batch.components.quality_check import EntryTexts, doubts
 from floridify_batch.components.text_judgement import judgement_of
 from floridify_batch.database.entry_text import by_language, changed_sources, stored_headwords, texts_of
 from floridify_batch.database.lookup import Headword, ids_in, of_language
-from floridify_batch.database.provenance import Stamps, generated_origin, is_edited, origins, stamps_of
+from floridify_batch.database.provenance import Origin, Stamps, is_of_person, origins, stamps_of, text_origin
 from floridify_batch.database.store import MongoStore
 from floridify_batch.review.field import DEFINITION, FIELDS, ReviewField, is_reviewable, shown, texts_in
 from floridify_batch.review.row import RowKey, SheetRow
@@ -124,10 +124,10 @@ class _Sheet:
 
     def _author(self, each: ReviewField, holder: Document, document: Document) -> str:
         """The model and the day, a person, or the sources."""
-        if is_edited(document, each.recorded):
+        if is_of_person(document, each.recorded):
             return A_PERSON
         if each.linked is not None or each.component == DEFINITION.component:
-            origin = generated_origin(document, each.recorded)
+            origin: Origin | None = text_origin(document, each.recorded)
         else:
             origin = origins(holder, self.stamps).get(each.component)
         if origin is not None and origin.model:

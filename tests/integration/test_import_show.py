@@ -14,7 +14,7 @@ from pymongo.database import Database
 from floridify_batch.cli.export import export_entries
 from floridify_batch.cli.import_ import import_file
 from floridify_batch.cli.show import show_word
-from floridify_batch.components.change import value_digest
+from floridify_batch.components.change import REVIEWED, value_digest
 from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.source_import import import_articles
@@ -349,11 +349,11 @@ async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: C
 
 
 async def test_origins_and_doubts(place: Place, database: Found, capsys: Captured) -> None:
-    """The model and the day of generated values are shown, which were edited since, and what is doubtful."""
+    """The model and the day of values are shown, which were edited or reviewed since, and what is doubtful."""
     word = add_word(database, "tear")
     made: dict[str, Any] = {"component": "x", "model": "gpt-6-luna", "batch_created": LONG_AGO}
     stamps = database[STAMPS].insert_many([dict(made), dict(made)]).inserted_ids
-    digests = {"synonyms": value_digest(["drop"]), "antonyms": value_digest(["grin"]), "text": value_digest("a drop")}
+    digests = {"synonyms": value_digest(["drop"]), "antonyms": REVIEWED, "text": value_digest("a drop")}
     fields = {"synonyms": ["tears"], "antonyms": ["grin"], "synthesis_digests": digests}
     synthesis = {"synonyms": stamps[0], "antonyms": stamps[1]}
     verb = {"part_of_speech": "verb", "synthesis": {"synonyms": stamps[0]}}
@@ -366,7 +366,8 @@ async def test_origins_and_doubts(place: Place, database: Found, capsys: Capture
     shown = capsys.readouterr().out
     assert shown[shown.index("  Written by") :] == (
         "  Written by\n"
-        "   -  noun 1: gpt-6-luna (2025-03-01): antonyms, synonyms; edited: synonyms,\n      definition\n"
+        "   -  noun 1: gpt-6-luna (2025-03-01): antonyms, synonyms; edited: definition,\n"
+        "      synonyms; reviewed: antonyms\n"
         "   -  verb 1, verb 2: gpt-6-luna (2025-03-01): synonyms\n"
         "  Doubts\n"
         "   -  noun 1 synonyms: “tears” is a form of the same word as “tear” (medium)\n"

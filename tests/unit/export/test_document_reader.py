@@ -5,11 +5,13 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from floridify_batch.components.change import value_digest
+from floridify_batch.components.change import REVIEWED, value_digest
 from floridify_batch.database.lookup import Headword
 from floridify_batch.database.provenance import Origin
+from floridify_batch.display.entry_page import remarks
 from floridify_batch.export.document_reader import DocumentReader, clean
 from floridify_batch.export.entry import ExportedEntry
+from floridify_batch.words.entry import DocId, copied_id
 
 WORD: dict[str, Any] = {"_id": "w", "text": "bank", "languages": ["en"], "homograph_number": None}
 ODD = ({"a": 1}, [1, {"b": []}], 7, True, "text", None, [["x"]], datetime(2026, 3, 1, tzinfo=UTC))
@@ -78,6 +80,64 @@ def test_provenance() -> None:
         "synonyms": Origin("gpt-5.4-nano", "2026-03-01"),
         "antonyms": Origin("gpt-5.4-nano", "2026-03-01", edited=True),
     }
+
+
+def changes(digests: dict[str, str], **fields: Any) -> dict[str, tuple[bool, bool]]:
+    """Return which values of a sense are edited and reviewed."""
+    sense = read({"synthesis_digests": digests, **fields})[0].senses[0]
+    found = {name: (each.edited, each.reviewed) for name, each in sense.provenance.items()}
+    assert (sense.edited, sense.reviewed) == tuple(map(any, zip(*found.values(), strict=True)))
+    return found
+
+
+def test_changed_values() -> None:
+    """An edited or reviewed definition is in the provenance of its sense, and so is any value without a model."""
+    written = {"name": "gpt-6-luna", "last_generated": datetime(2026, 3, 1, tzinfo=UTC)}
+    digest = {"text": value_digest("land by a river")}
+    entry, _ = read({"model_info": written, "synthesis_digests": digest})
+    assert entry.senses[0].provenance == {"definition": Origin("gpt-6-luna", "2026-03-01")}
+    assert changes(digest, text="land by the sea") == {"definition": (True, False)}
+    assert changes({"text": REVIEWED}) == {"definition": (False, True)}
+    assert changes({"part_of_speech": value_digest("verb")}) == {"part_of_speech": (True, False)}
+    mixed = {"synonyms": value_digest(["sea"]), "cognates": REVIEWED, "domain": REVIEWED}
+    assert changes(mixed, synonyms=["shore"]) == {"synonyms": (True, True), "domain": (False, True)}
+
+
+def test_changed_documents() -> None:
+    """An edited example changes its sense; an edited fact or pronunciation, the word."""
+    before = {name: value_digest("before") for name in ("text", "content", "ipa")}
+    own: dict[str, Any] = {"synthesis_digests": before}
+    entry, _ = read(
+        {"example_ids": ["x", "y"]},
+        {"fact_ids": ["f"], "pronunciation_id": "p"},
+        examples=[{"_id": "x", "text": "the bank", **own}, {"_id": "y", "text": "a bank"}],
+        facts=[{"_id": "f", "content": "Banks are old.", **own}],
+        pronunciations=[{"_id": "p", "ipa": "bæŋk", "synthesis_digests": {"ipa": REVIEWED}}],
+    )
+    edited = Origin("", "", edited=True)
+    assert entry.senses[0].provenance == {"examples": edited}
+    assert [each.origin for each in entry.senses[0].examples] == [edited, None]
+    assert entry.provenance == {"facts": edited, "pronunciation": Origin("", "", reviewed=True)}
+
+
+def test_edited_copy() -> None:
+    """A copy that reads differently from its unchanged source is edited, as `show` says, too."""
+    source = "65aa0000000000000000000a"
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    copy = {
+        "_id": copied_id(DocId(source)),
+        "text": "land by the sea",
+        "created_at": at,
+        "source_definitions": [{"provider": "wiktionary", "entry_id": "e", "definition_ids": [source]}],
+    }
+    unchanged = {"_id": source, "text": "land by a river", "updated_at": at}
+    headword = Headword(
+        WORD, [{"_id": "e", "provider": "synthesis", "definition_ids": [copy["_id"]]}], [copy, unchanged]
+    )
+    (sense,) = DocumentReader().entry(headword, "en", {}).senses
+    assert sense.provenance == {"definition": Origin("", "", edited=True)}
+    (origin,) = [each for each in remarks(headword, "en", {}) if "edited" in each.text.plain]
+    assert origin.text.plain == "1: edited: definition"
 
 
 def test_media() -> None:

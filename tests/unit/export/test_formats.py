@@ -1,15 +1,17 @@
 """The formats of an export, with text that is hostile to each of them."""
 
+import asyncio
 import csv
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
@@ -18,8 +20,14 @@ import pytest
 from floridify_batch.database.provenance import Origin
 from floridify_batch.errors import UsageError
 from floridify_batch.export.dmlex_xml import NAMESPACE
-from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Item, Phrase, Pronunciation, Sense
+from floridify_batch.export.document_reader import DocumentReader
+from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Fact, Item, Phrase, Pronunciation, Sense
+from floridify_batch.export.file import ExportResult, ExportTarget, export_file
 from floridify_batch.export.format import FORMATS, Format, Header, delimiter_of, is_export
+from floridify_batch.files import partial_of
+
+if TYPE_CHECKING:
+    from floridify_batch.export.entry_source import EntrySource
 
 HOSTILE = 'a<b> & "c"\'\td\ne\\n | =1+1 ]]> \U0001f600 é'
 """Text with the special characters of all formats."""
@@ -89,6 +97,81 @@ def test_fields_without_a_place(target: Format) -> None:
     lacks = FORMATS[target].lacks
     assert {"images", "recordings"} <= set(lacks)
     assert all(hasattr(whole, name) or hasattr(whole.senses[0], name) for name in lacks)
+
+
+def exported(target: Format, path: Path, entry: ExportedEntry) -> ExportResult:
+    """Export one entry to a file."""
+    source = cast("EntrySource", OneEntry(entry))
+    return asyncio.run(export_file(source, ExportTarget(path, target, "Trial", "2026-03-02")))
+
+
+@dataclass
+class OneEntry:
+    """A source with one entry."""
+
+    entry: ExportedEntry
+    absent: int = 0
+    undefined: int = 0
+    reader: DocumentReader = field(default_factory=DocumentReader)
+
+    async def total(self) -> int:
+        """One word."""
+        return 1
+
+    async def languages(self) -> list[str]:
+        """Its language."""
+        return [self.entry.language]
+
+    async def pages(self) -> AsyncIterator[tuple[int, list[ExportedEntry]]]:
+        """One page."""
+        yield 1, [self.entry]
+
+
+@pytest.mark.parametrize("target", list(Format))
+def test_after_a_kill(target: Format, tmp_path: Path) -> None:
+    """An export replaces what a killed one has left, and gives the same bytes as an undisturbed one."""
+    path = tmp_path / "words"
+    exported(target, path, an_entry())
+    undisturbed = path.read_bytes()
+    partial_of(path).write_bytes(b"half an entry " * 10_000)
+    exported(target, path, an_entry())
+    assert path.read_bytes() == undisturbed
+    assert [*tmp_path.iterdir()] == [path]
+
+
+LACKING = {
+    Format.JSONL: "",
+    Format.CSV: "phrase examples (1 word), phrase registers (1 word), fact categories (1 word)",
+    Format.DMLEX_JSON: "cognates (1 sense), collocations (2 senses), usage notes (2 senses), phrases (1 word), "
+    "facts (1 word), edited (1 sense), reviewed (1 sense, 1 word)",
+    Format.ANKI: "respellings (1 word), collocation types (2 senses), fact categories (1 word), edited (1 sense), "
+    "reviewed (1 sense, 1 word)",
+}
+
+
+@pytest.mark.parametrize(("target", "lacking"), LACKING.items())
+def test_sentence_about_fields_without_a_place(target: Format, lacking: str, tmp_path: Path) -> None:
+    """The command names what a format leaves out, with the number of senses and of words that have it."""
+    edited, reviewed = Origin("", "", edited=True), Origin("", "", reviewed=True)
+    senses = a_sense(provenance={"definition": edited}), a_sense(cognates=("Bank",), provenance={"synonyms": reviewed})
+    phrase, fact = Phrase("break the bank", "", "It broke the bank.", "informal"), Fact("f", "Old.", "history")
+    whole = an_entry(senses=senses, phrases=(phrase,), facts=(fact,), provenance={"etymology": reviewed})
+    notes = [each for each in exported(target, tmp_path / "words", whole).notes if "no place" in each]
+    assert notes == ([f"The format {target} has no place for: {lacking}."] if lacking else [])
+
+
+def test_changes_in_formats() -> None:
+    """CSV, JSON Lines and DMLex say which values were edited, and which were reviewed."""
+    edited, reviewed = Origin("", "", edited=True), Origin("gpt-6-luna", "2026-03-01", reviewed=True)
+    provenance = {"definition": edited, "synonyms": reviewed}
+    whole = an_entry(senses=(a_sense(provenance=provenance, examples=(Example("ex", "the bank", reviewed),)),))
+    (row,) = rows_of(written(Format.CSV, whole)[0])
+    assert (row["edited"], row["reviewed"]) == ("definition", "synonyms; examples")
+    (sense,) = json.loads(written(Format.JSONL, whole)[0])["senses"]
+    assert sense["provenance"]["definition"] == {"edited": True}
+    assert sense["provenance"]["synonyms"] == {"model": "gpt-6-luna", "date": "2026-03-01", "reviewed": True}
+    (sense,) = json.loads(written(Format.DMLEX_JSON, whole)[0])["entries"][0]["senses"]
+    assert sense["examples"][0]["sourceElaboration"] == "generated 2026-03-01, reviewed"
 
 
 def test_json_lines() -> None:
