@@ -88,16 +88,17 @@ def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, str]]:
 def _origin(found: Mapping[str, Origin]) -> str:
     """The models and days of values, with the values of each, and the values that people have edited or reviewed."""
     written: dict[str, list[str]] = {}
-    changed: dict[str, list[str]] = {}
+    edited: list[str] = []
+    reviewed: list[str] = []
     for component, origin in found.items():
         name = component.replace("_", " ")
         model = f"{plain(origin.model)} ({origin.date})" if origin.date else plain(origin.model)
         if model:
             written.setdefault(model, []).append(name)
-        for change, is_so in (("edited", origin.edited), ("reviewed", origin.reviewed)):
-            if is_so:
-                changed.setdefault(change, []).append(name)
-    parts = [f"{by}: {', '.join(sorted(names))}" for by, names in (written | changed).items()]
+        edited += [name] * origin.edited
+        reviewed += [name] * origin.reviewed
+    changed = {"edited": edited, "reviewed": reviewed}
+    parts = [f"{by}: {', '.join(sorted(names))}" for by, names in (written | changed).items() if names]
     return "; ".join(parts)
 
 

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from floridify_batch.cli.export import export_entries
 from floridify_batch.cli.review import store_decisions, write_file
+from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
+from floridify_batch.export.entry_source import Selection
+from floridify_batch.export.file import ExportTarget
+from floridify_batch.export.format import Format
 from floridify_batch.review.decision import RefusedRow, read_rows, rejected_definitions
 from floridify_batch.review.row import COLUMNS
 from floridify_batch.review.storage import DecisionStore
@@ -170,6 +175,28 @@ async def test_definitions_of_sources(workspace: Workspace) -> None:
     await workspace.run(["bank"], components="synonyms")
     assert [each["synonyms"] for each in database.definitions.find({"_id": kept[0]["_id"]})] == [[]]
     assert everything(database)["definitions"] == after["definitions"]
+
+
+async def test_decided_values_in_exports(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exports and `show` call the same values reviewed after a review, and edited after another change."""
+    database, place = workspace.database, place_of(workspace)
+    reviewed_word(database)
+    rows = await written(workspace, "bank")
+    edge, firm = of(rows, "bank", "definition")
+    decide(edge, "edit", "the edge of a river")
+    decide(firm, "accept")
+    decide(of(rows, "bank", "examples")[1], "accept")
+    await store_decisions(place, saved(workspace.folder, rows))
+    database.definitions.update_one({"text": "a firm"}, {"$set": {"synthesis_digests.synonyms": "abcdef01"}})
+    target = ExportTarget(workspace.folder / "bank.csv", Format.CSV, "Trial", "2026-03-01")
+    await export_entries(place, Selection(), target)
+    with target.path.open(encoding="utf-8-sig", newline="") as file:
+        marks = [(row["edited"], row["reviewed"]) for row in csv.DictReader(file)]
+    assert marks == [("", "definition"), ("synonyms", "definition; examples")]
+    capsys.readouterr()
+    await show_word("bank", place)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "noun 1: reviewed: definition - noun 2: edited: synonyms; reviewed: definition, examples" in shown
 
 
 def reviewed_word(database: Found) -> None:
