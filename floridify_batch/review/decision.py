@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TextIO
 
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted
-from floridify_batch.review.field import DEFINITION
+from floridify_batch.review.field import BY_NAME, DEFINITION
 from floridify_batch.review.row import DECISION, EDITED, KEY, RowKey
 from floridify_batch.words.entry import DocId
 
@@ -61,7 +61,8 @@ def read_rows(path: Path) -> Iterator[ReadRow]:
             )
         places = {name: head.index(name.casefold()) for name in (KEY, DECISION, EDITED) if name.casefold() in head}
         for number, record in enumerate(records, 2):
-            yield _row(number, record, places)
+            fault = _fault(record, len(head))
+            yield RefusedRow(number, fault) if fault else _row(number, record, places)
 
 
 def rejected_definitions(path: Path) -> frozenset[DocId]:
@@ -72,8 +73,6 @@ def rejected_definitions(path: Path) -> frozenset[DocId]:
 
 def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadRow:
     cells = {name: record[place] if place < len(record) else "" for name, place in places.items()}
-    if fault := _fault(record):
-        return RefusedRow(number, fault)
     text, edited = _folded(cells[DECISION]), cells.get(EDITED, "")
     if not text:
         stray = not isinstance(edited, str) or edited.strip()
@@ -89,13 +88,25 @@ def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadR
     return DecidedRow(number, key, verdict, str(edited))
 
 
-def _fault(record: Sequence[Any]) -> str:
+def _fault(record: Sequence[Any], columns: int) -> str:
     """The reason why a record is no row; "" if it is one."""
     if record and isinstance(record[0], csv.Error):
         return f"it cannot be read as CSV ({record[0]})"
-    swallowed = sum(len(_ROW_BEGIN.findall(each)) for each in record if isinstance(each, str))
-    rows = counted(swallowed, "row")
-    return f"a quotation mark in it is not closed, so that {rows} below cannot be separated" if swallowed else ""
+    if swallowed := _swallowed(record):
+        rows = counted(swallowed, "row")
+        return f"a quotation mark in it is not closed, so that {rows} below cannot be separated"
+    if any(str(each).strip() for each in record[columns:]):
+        return "it has more cells than the first row; put a text with a separator in it in quotation marks"
+    return ""
+
+
+def _swallowed(record: Sequence[Any]) -> int:
+    """The number of rows that an unclosed quotation mark has joined to a record, by the row IDs in its cells."""
+    found = 0
+    for each in filter(_HAS_ROW_ID, map(str, record)):
+        has_lines = "\n" in each or "\r" in each
+        found += len(_ROW_ID.findall(each)) if has_lines else bool(_ROW_ID.fullmatch(each.strip(_AROUND)))
+    return max(0, found - 1)
 
 
 def _odd_edit(verdict: Verdict, edited: Any) -> str:
@@ -115,7 +126,9 @@ def _is_unicode(text: str) -> bool:
 
 
 _LONGEST = 40
-_ROW_BEGIN = re.compile(r"\n\"?(?:definitions|entries)/[0-9a-f]{24}/")
+_FIELD_NAMES = "|".join(sorted({re.escape(name) for _, name in BY_NAME}, key=len, reverse=True))
+_ROW_ID = re.compile(rf"(?:definitions|entries)/[^/\s]+/(?:{_FIELD_NAMES})/(?:[^/\s]+/)?[0-9a-f]{{8}}(?![0-9a-f])")
+_HAS_ROW_ID = re.compile("(?:definitions|entries)/").search
 _VERDICTS = {form: verdict for verdict in Verdict for form in (str(verdict), verdict[0], f"{verdict}ed", f"{verdict}s")}
 
 
@@ -161,10 +174,12 @@ def _csv_records(text: TextIO) -> Iterator[Sequence[Any]]:
 
 
 def _sound(records: Iterator[list[str]]) -> Iterator[Sequence[Any]]:
-    """The records; one that cannot be read has its error in place of its cells."""
+    """The records; one that cannot be read has its error in place of its cells, and so has each swallowed row."""
     while True:
         try:
-            yield next(records)
+            yield (record := next(records))
+            for _ in range(_swallowed(record)):
+                yield (csv.Error("a quotation mark in a row above is not closed"),)
         except StopIteration:
             return
         except csv.Error as error:

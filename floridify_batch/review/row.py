@@ -1,5 +1,6 @@
 """The rows of a review file: their columns, and the key by which a row is found in the database again."""
 
+import re
 from dataclasses import astuple, dataclass
 from typing import NamedTuple, Self
 
@@ -20,6 +21,14 @@ KEY, DECISION, EDITED = COLUMNS[0], COLUMNS[-2], COLUMNS[-1]
 
 _HOLDERS = {"definitions": Collection.DEFINITIONS, "entries": Collection.ENTRIES}
 _NAMES = {collection: name for name, collection in _HOLDERS.items()}
+
+
+_ID = re.compile("[0-9a-fA-F]{24}")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is an id as this tool and Floridify write it. Rows need one: any other could have slashes."""
+    return _ID.fullmatch(text) is not None
 
 
 class RowKey(NamedTuple):
@@ -49,6 +58,8 @@ class RowKey(NamedTuple):
         collection = _HOLDERS.get(name)
         field = BY_NAME.get((collection, title)) if collection else None
         if collection is None or field is None or not holder or not digest or bool(place) != bool(field.linked):
+            return None
+        if not all(map(is_id, filter(None, (holder, place)))):
             return None
         return cls(collection, DocId(holder), field, DocId(place) if place else None, digest)
 

@@ -77,6 +77,33 @@ def test_an_open_quotation_mark(tmp_path: Path) -> None:
     assert isinstance(refused, RefusedRow)
     assert "a quotation mark in it is not closed, so that 2 rows below cannot be separated" in refused.reason
     assert [row.verdict for row in others if isinstance(row, DecidedRow)] == [Verdict.REJECT]
+    assert [(row.number, type(row)) for row in others if row] == [(3, RefusedRow), (4, RefusedRow), (5, DecidedRow)]
+
+
+OTHER = f"definitions/{SENSE}/examples/{SENSE}/1a2b3c4d"
+SWALLOWING = [
+    f'head,one,{KEY},edit,"open\nhead,two,{OTHER},accept,\nhead,three,{KEY},reject,"x"\n',
+    f'head,one,{KEY},edit,"open\nhead,"sense, of it",{OTHER},accept,\n',
+    f'head,"one,{KEY},accept,\nhead,"sense, of it",{OTHER},accept,\n',
+    f'head,"one,{KEY},accept,\nhead,two,{OTHER},edit,"x"\n',
+]
+
+
+@pytest.mark.parametrize("text", SWALLOWING)
+def test_swallowed_rows(tmp_path: Path, text: str) -> None:
+    """Wherever the row ID stands, and wherever the quotation mark is closed, all swallowed rows are refused."""
+    path = saved(tmp_path, f"word,sense,row ID,decision,edited value\n{text}head,last,{KEY},reject,\n")
+    *refused, last = read_rows(path)
+    assert [row.number for row in refused if isinstance(row, RefusedRow)] == list(range(2, 2 + text.count("\n")))
+    assert isinstance(last, DecidedRow)
+    assert last.number == 2 + text.count("\n")
+
+
+def test_separators_without_quotation_marks(tmp_path: Path) -> None:
+    """A text that a separator has divided is refused, not cut."""
+    (refused,) = read_rows(saved(tmp_path, f"row ID,decision,edited value\n{KEY},edit,one, two\n"))
+    assert isinstance(refused, RefusedRow)
+    assert "more cells than the first row" in refused.reason
 
 
 def test_bytes_of_another_encoding(tmp_path: Path) -> None:
@@ -121,3 +148,10 @@ def test_keys() -> None:
     for text in (KEY, f"definitions/{SENSE}/examples/{SENSE}/1a2b3c4d", f"entries/{SENSE}/etymology.text/00000000"):
         assert str(RowKey.read(text)) == text
     assert RowKey.read(f"definitions/{SENSE}/examples/1a2b3c4d") is None
+
+
+@pytest.mark.parametrize("identity", ["def/1", "a b", "one\ntwo", SENSE[1:]])
+def test_other_ids(identity: str) -> None:
+    """A key with an id that no document of Floridify has is damaged."""
+    assert RowKey.read(f"definitions/{identity}/synonyms/1a2b3c4d") is None
+    assert RowKey.read(f"definitions/{SENSE}/examples/{identity}/1a2b3c4d") is None
