@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from floridify_batch.components.change import REVIEWED, value_digest
 from floridify_batch.database.lookup import Headword
@@ -55,6 +55,7 @@ ENTRY_FIELDS = (
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow
 @given(
     st.dictionaries(st.sampled_from(SENSE_FIELDS), st.sampled_from(ODD)),
     st.dictionaries(st.sampled_from(ENTRY_FIELDS), st.sampled_from(ODD)),
