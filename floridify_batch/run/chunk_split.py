@@ -25,7 +25,9 @@ async def full_queue(run: Run, record: ChunkRecord, message: str, *, alone: bool
     if not alone:
         return plan_again(run, record)
     # The list shows one project's batches, the limit may be for all projects: a word within it fits when they are done.
-    within = record.words == 1 and (_named_limit(message) or 0) >= record.input_tokens
+    # Several words get one more try: a service may have validated a batch first that was created after theirs.
+    is_first = not record.former_batches
+    within = (record.words == 1 or is_first) and (_named_limit(message) or 0) >= record.input_tokens
     if within or await run.batches.others(run.ledger.run.id):
         reason = "The account's queue is full of other batches. The batch will be submitted later."
         run.observer.notify(Waiting(f"Batch {record.number}: {reason}"))

@@ -76,6 +76,17 @@ async def test_the_named_limit_of_a_batch_that_failed(tmp_path: Path) -> None:
     assert len(service.batches) == 3
 
 
+@pytest.mark.parametrize(("bounces", "chunks"), [(1, 1), (2, 3)])
+async def test_a_batch_within_the_named_limit(tmp_path: Path, bounces: int, chunks: int) -> None:
+    """A batch that fits the named limit is submitted again as it is, since the service may have validated a later one
+    before it; it is split only if the empty queue refuses it twice.
+    """
+    error = BatchError("token_limit_exceeded", "Enqueued token limit reached for m. Limit: 900,000 enqueued tokens.")
+    service = Service(*[End("failed", error=error)] * bounces)
+    ledger = await finished(new_scenario(tmp_path, service, batch_size=None))
+    assert len(ledger.chunks) == chunks
+
+
 async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
     """A batch of one word that the empty queue refuses stops the run; its state stays planned, and can resume."""
     scenario = new_scenario(tmp_path, Service(), batch_size=1)
