@@ -1,13 +1,14 @@
 """The decisions in a review file, as a person's spreadsheet has saved it.
 
-Columns may be reordered, added or, except for the key and the decision, missing; so may rows. A row that cannot be read
-is named, and the others go on.
+Columns may be reordered, added or, except for the key and the decision, missing; so may rows. A row that cannot be
+read, or that contradicts another one, is named, and the others go on.
 """
 
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 from importlib import import_module
@@ -15,7 +16,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from floridify_batch.components.change import Collection
 from floridify_batch.errors import UsageError
+from floridify_batch.export.document_reader import clean
 from floridify_batch.formatting import counted
 from floridify_batch.review.field import BY_NAME, DEFINITION
 from floridify_batch.review.row import DECISION, EDITED, KEY, RowKey
@@ -31,12 +34,16 @@ class Verdict(StrEnum):
 
 
 class DecidedRow(NamedTuple):
-    """A row with a decision; `number` is its number in a spreadsheet, `edited` replaces the stored value."""
+    """A row with a decision; `number` is its number in a spreadsheet, `edited` replaces the stored value.
+
+    A `repeated` row has the key and the decision of a row above.
+    """
 
     number: int
     key: RowKey
     verdict: Verdict
     edited: str = ""
+    repeated: bool = False
 
 
 class RefusedRow(NamedTuple):
@@ -51,7 +58,26 @@ type ReadRow = DecidedRow | RefusedRow | None
 
 
 def read_rows(path: Path) -> Iterator[ReadRow]:
-    """The rows of a review file. Raises `UsageError` for a file that is none."""
+    """The rows of a review file; those that contradict each other are refused. Raises `UsageError` for another file.
+
+    The file is read twice, and three times if it has contradictions, since these may be far from each other.
+    """
+    decisions = _Decisions()
+    for row in _decided(path):
+        decisions.add(row)
+    if decisions.are_contradictory:
+        for row in _decided(path):
+            decisions.name(row)
+    for each in _rows(path):
+        yield decisions.resolved(each) if isinstance(each, DecidedRow) else each
+
+
+def _decided(path: Path) -> Iterator[DecidedRow]:
+    return (row for row in _rows(path) if isinstance(row, DecidedRow))
+
+
+def _rows(path: Path) -> Iterator[ReadRow]:
+    """The rows of a review file, each by itself."""
     with _records(path) as records:
         head = [_folded(each) for each in next(records, ())]
         if KEY.casefold() not in head or DECISION not in head:
@@ -138,6 +164,93 @@ _AROUND = " \t\r\n\xa0\ufeff\"'.\u201c\u201d\u201e\u2018\u2019"
 def _folded(cell: Any) -> str:
     """A cell without case, spaces and the quotation marks that a spreadsheet may have put around it."""
     return " ".join(str("" if cell is None else cell).strip(_AROUND).casefold().split())
+
+
+# ── contradictions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+_MOST_NAMED = 5
+
+
+@dataclass(slots=True)
+class _Decisions:
+    """The decisions of a file by subject: a row's key, or the value that a row's value belongs to.
+
+    Subjects and decisions are kept as hashes, so that a row takes little memory.
+    """
+
+    by_key: dict[int, int] = field(default_factory=dict)
+    different: set[int] = field(default_factory=set)
+    """The keys of rows with different decisions."""
+    repeated: dict[int, bool] = field(default_factory=dict)
+    """The keys of several rows, and whether the first of these has been resolved."""
+    kept: set[int] = field(default_factory=set)
+    rejected: set[int] = field(default_factory=set)
+    """The values that are rejected as a whole; of a kept one, at least a part is to stay."""
+    numbers: dict[int, list[int]] = field(default_factory=dict)
+    """The numbers of rows that contradict each other, by subject."""
+
+    @property
+    def are_contradictory(self) -> bool:
+        """Whether any rows contradict each other."""
+        return bool(self.different) or not self.kept.isdisjoint(self.rejected)
+
+    def add(self, row: DecidedRow) -> None:
+        """Take account of a row's decision."""
+        key, decision = _hashed(row.key), hash((row.verdict, clean(row.edited)))
+        if key in self.by_key:
+            self.repeated[key] = False
+        if self.by_key.setdefault(key, decision) != decision:
+            self.different.add(key)
+        if whole := _whole(row):
+            (self.rejected if row.verdict is Verdict.REJECT else self.kept).add(whole)
+
+    def name(self, row: DecidedRow) -> None:
+        """Take account of a row's number."""
+        for subject in self._contradictions(row):
+            self.numbers.setdefault(subject, []).append(row.number)
+
+    def resolved(self, row: DecidedRow) -> ReadRow:
+        """The row; refused if it contradicts another one, and marked if it repeats one."""
+        numbers = {number for subject in self._contradictions(row) for number in self.numbers.get(subject, ())}
+        if numbers:
+            return RefusedRow(row.number, f"{_listed(sorted(numbers))} contradict each other")
+        key = _hashed(row.key) if self.repeated else 0
+        if key not in self.repeated:
+            return row
+        is_repeated, self.repeated[key] = self.repeated[key], True
+        return row._replace(repeated=is_repeated)
+
+    def _contradictions(self, row: DecidedRow) -> Iterator[int]:
+        """The subjects of the contradictions that a row takes part in."""
+        if self.different and (key := _hashed(row.key)) in self.different:
+            yield key
+        if (whole := _whole(row)) in self.kept and whole in self.rejected:
+            yield whole
+
+
+def _hashed(key: RowKey) -> int:
+    return hash(str(key))
+
+
+def _whole(row: DecidedRow) -> int:
+    """The value that a decision rejects as a whole, or of which it keeps a part; 0 if there is none.
+
+    A definition takes everything along that belongs to it, and the essential part of a mapping the other parts.
+    """
+    each, holder = row.key.field, row.key.holder
+    if row.verdict is Verdict.REJECT and each is not DEFINITION and not each.essential:
+        return 0
+    if row.key.collection == Collection.DEFINITIONS:
+        return hash(holder)
+    return hash((holder, each.stored)) if each.part else 0
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Row numbers as people list them, at most a few."""
+    named = [f"{each:,}" for each in numbers[:_MOST_NAMED]]
+    if rest := numbers[_MOST_NAMED:]:
+        named.append(f"{len(rest):,} more")
+    return f"rows {', '.join(named[:-1])} and {named[-1]}"
 
 
 # ── files ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -85,10 +85,11 @@ class DecisionStore:
 
     def _outcome(self, revision: Revision, row: DecidedRow) -> Outcome | None:
         try:
-            return revision.take(row)
+            outcome = revision.take(row)
         except ValueError as error:
             self._refuse(RefusedRow(row.number, str(error)))
             return None
+        return Outcome.UNCHANGED if row.repeated else outcome
 
     async def _as_stored(
         self, taken: Iterable[tuple[DecidedRow, Outcome]], words: Sequence[DocId]

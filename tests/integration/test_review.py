@@ -159,7 +159,7 @@ async def test_definitions_of_sources(workspace: Workspace) -> None:
     decide(edge, "edit", "the edge of a river")
     decide(firm, "reject")
     decide(row, "accept")
-    for each, decision in zip(of(rows, "bank", "synonyms"), ("reject", "accept", ""), strict=True):
+    for each, decision in zip(of(rows, "bank", "synonyms"), ("reject", "reject", ""), strict=True):
         decide(each, decision)
     path = saved(workspace.folder, rows)
     tried = await store_decisions(place_of(workspace), path, write=False)

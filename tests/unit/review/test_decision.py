@@ -126,8 +126,8 @@ def test_excel(tmp_path: Path) -> None:
     book = import_module("openpyxl").Workbook()
     sheet: Any = book.active
     sheet.append(["notes", *COLUMNS])
-    for edited in ("a\nb", 2, date(2026, 1, 2)):
-        sheet.append(["", KEY, *[None] * 7, "edit", edited])
+    for name, edited in (("synonyms", "a\nb"), ("frequency_band", 2), ("antonyms", date(2026, 1, 2))):
+        sheet.append(["", KEY.replace("synonyms", name), *[None] * 7, "edit", edited])
     book.save(tmp_path / "review.xlsx")
     text, number, dated = read_rows(tmp_path / "review.xlsx")
     assert isinstance(text, DecidedRow)
@@ -141,6 +141,51 @@ def test_rejected_definitions(tmp_path: Path) -> None:
     """The definitions that a file rejects are found, wherever their rows are."""
     path = saved(tmp_path, table((KEY, "reject", ""), (f"definitions/{SENSE}/definition/1a2b3c4d", "r", "")))
     assert rejected_definitions(path) == {SENSE}
+
+
+ENTRY = f"entries/{SENSE}"
+CONTRADICTIONS = [
+    [(KEY, "accept", ""), (KEY, "reject", "")],
+    [(KEY, "edit", "one"), (KEY, "edit", "two")],
+    [(KEY, "edit", "one"), (KEY, "reject", ""), (KEY, "edit", "one")],
+    [(f"{ENTRY}/etymology.origin_language/1a2b3c4d", "edit", "Norse"), (f"{ENTRY}/etymology.text/1a2b3c4d", "r", "")],
+    [(f"definitions/{SENSE}/definition/1a2b3c4d", "reject", ""), (KEY, "accept", "")],
+    [(f"definitions/{SENSE}/definition/1a2b3c4d", "a", ""), (f"definitions/{SENSE}/definition/00000000", "r", "")],
+    [
+        (f"definitions/{SENSE}/examples/{SENSE}/1a2b3c4d", "a", ""),
+        (f"definitions/{SENSE}/definition/1a2b3c4d", "r", ""),
+    ],
+]
+
+
+@pytest.mark.parametrize("rows", CONTRADICTIONS)
+def test_contradictions(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
+    """Rows that contradict each other are refused with all their numbers, in any order; another row is read."""
+    other = KEY.replace("synonyms", "antonyms").replace("0", "f")
+    for listed in (rows, rows[::-1]):
+        path = saved(tmp_path, table(listed[0], (other, "reject", ""), *listed[1:]))
+        *refused, last = sorted(read_rows(path), key=lambda row: isinstance(row, DecidedRow))
+        assert isinstance(last, DecidedRow)
+        numbers = [2, *range(4, 3 + len(rows))]
+        reason = f"rows {', '.join(map(str, numbers[:-1]))} and {len(rows) + 2} contradict each other"
+        assert refused == [RefusedRow(number, reason) for number in (2, *range(4, 3 + len(rows)))]
+        assert not rejected_definitions(path)
+
+
+def test_many_contradictions(tmp_path: Path) -> None:
+    """A sentence lists a few numbers."""
+    rows = [(f"definitions/{SENSE}/examples/{number:024}/1a2b3c4d", "accept", "") for number in range(9)]
+    path = saved(tmp_path, table(*rows, (f"definitions/{SENSE}/definition/1a2b3c4d", "reject", "")))
+    reasons = {row.reason for row in read_rows(path) if isinstance(row, RefusedRow)}
+    assert reasons == {"rows 2, 3, 4, 5, 6 and 5 more contradict each other"}
+
+
+def test_repetitions(tmp_path: Path) -> None:
+    """Identical rows are one decision, and decisions about parts of one value are no contradiction."""
+    texts = (f"{ENTRY}/etymology.text/1a2b3c4d", "edit", "From bank.")
+    origin = (f"{ENTRY}/etymology.origin_language/1a2b3c4d", "reject", "")
+    rows = [*read_rows(saved(tmp_path, table((KEY, "edit", "one"), texts, (KEY, "edit", "one "), origin)))]
+    assert [row.repeated for row in rows if isinstance(row, DecidedRow)] == [False, False, True, False]
 
 
 def test_keys() -> None:
