@@ -43,7 +43,7 @@ def dollar_column(amounts: Sequence[Decimal | None]) -> list[str]:
     known = [each or Decimal(0) for each in amounts]
     unit = _CENT if sum(known) >= 1 else _LEAST
     whole = [each // unit for each in known]
-    missing = int((sum(known) / unit).quantize(Decimal(1)) - sum(whole))
+    missing = int((sum(known) / unit).quantize(Decimal(1)) - sum(whole)) if sum(known) >= unit else 0
     largest = sorted(range(len(known)), key=lambda place: (known[place] / unit) % 1, reverse=True)
     for place in largest[:missing]:
         whole[place] += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, override
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from pymongo import MongoClient
 
 from floridify_batch.database.server import free_port, local_mongod
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STARTING_SECONDS = 120.0
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from io import StringIO
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from rich.console import Console
 
 from floridify_batch.components.failure import Failure, FailureReason
@@ -361,6 +361,10 @@ def test_answers_that_are_not_stored_yet() -> None:
 
 
 @given(st.lists(st.decimals(0, 20, places=6), min_size=1, max_size=9))
+@example([Decimal("0.000051")])
+@example([Decimal("0.00003"), Decimal("0.00003")])
+@example([Decimal("0.99997")])
+@settings(max_examples=300)
 def test_the_amounts_of_a_column_add_up(amounts: list[Decimal]) -> None:
     """The amounts of a column add up to the total below it as they are shown, and none is off by more than a unit."""
     total = dollars(sum(amounts, Decimal(0)))
