@@ -20,7 +20,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.errors import UsageError
 from floridify_batch.export.document_reader import clean
 from floridify_batch.formatting import counted
-from floridify_batch.review.field import BY_NAME, DEFINITION
+from floridify_batch.review.field import BY_NAME, DEFINITION, is_visible
 from floridify_batch.review.row import DECISION, EDITED, KEY, RowKey
 from floridify_batch.words.entry import DocId
 
@@ -101,7 +101,7 @@ def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadR
     cells = {name: record[place] if place < len(record) else "" for name, place in places.items()}
     text, edited = _folded(cells[DECISION]), cells.get(EDITED, "")
     if not text:
-        stray = not isinstance(edited, str) or edited.strip()
+        stray = not isinstance(edited, str) or is_visible(edited)
         return RefusedRow(number, "an edited value without a decision; write edit") if stray else None
     verdict = _VERDICTS.get(text)
     key = RowKey.read(str(cells[KEY] or ""))
@@ -140,10 +140,12 @@ def _odd_edit(verdict: Verdict, edited: Any) -> str:
     if not isinstance(edited, str):
         kind = "a truth value" if isinstance(edited, bool) else "a date"
         return f"the spreadsheet has turned the edited value into {kind} ({edited}); format its column as text"
-    if verdict is Verdict.EDIT and not edited.strip():
+    if verdict is Verdict.EDIT and not is_visible(edited):
         return "the decision is edit, and the edited value is empty; write reject to remove the value"
-    if verdict is not Verdict.EDIT and edited.strip():
+    if verdict is not Verdict.EDIT and is_visible(edited):
         return f"the decision is {verdict}, and there is an edited value; write edit, or clear it"
+    if verdict is Verdict.EDIT and (error := _CELL_ERROR.search(edited)):
+        return f"the spreadsheet has replaced the edited value by an error ({error[0]}); format its column as text"
     return "" if _is_unicode(edited) else "its edited value is not in UTF-8; save the file as CSV UTF-8"
 
 
@@ -152,6 +154,9 @@ def _is_unicode(text: str) -> bool:
 
 
 _LONGEST = 40
+_CELL_ERROR = re.compile(r"^[ \t]*(?:#{3,}|#(?:[A-ZÄÖÜÉ0-9_/]{3,}[!?]|N/A|NV|DIV/0)|Err:\d{3})[ \t]*$", re.MULTILINE)
+"""An error of a formula, as spreadsheets in several languages write it, or a number without the room to show it."""
+
 _FIELD_NAMES = "|".join(sorted({re.escape(name) for _, name in BY_NAME}, key=len, reverse=True))
 _ROW_ID = re.compile(rf"(?:definitions|entries)/[^/\s]+/(?:{_FIELD_NAMES})/(?:[^/\s]+/)?[0-9a-f]{{8}}(?![0-9a-f])")
 _HAS_ROW_ID = re.compile("(?:definitions|entries)/").search

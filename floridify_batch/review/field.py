@@ -1,18 +1,21 @@
 """The fields that are reviewed, and their values as texts that people edit.
 
 A list has one item per line, and so have items with several parts, which are separated by vertical bars. A backslash
-precedes a separator that belongs to the text itself.
+precedes a separator, line end or backslash that belongs to the text itself; elsewhere it is a character like others.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 from floridify_batch.components.change import Collection
+from floridify_batch.components.label import PARTS_OF_SPEECH
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.export.document_reader import clean
+from floridify_batch.words.article import PARTS_OF_SPEECH as ABBREVIATIONS
 
 type Document = Mapping[str, Any]
 
@@ -164,7 +167,30 @@ def parsed(field: ReviewField, text: str, current: Any) -> Any:
     text = clean(text)
     if isinstance(current, list):
         return _parsed_items(field, text, current) if field.items else _parsed_list(text)
+    if field is PART_OF_SPEECH:
+        return _parsed_part_of_speech(text)
     return _parsed_number(text, current) if _is_number(current) else text
+
+
+_SPELLED = {each: each for each in (*PARTS_OF_SPEECH, *ABBREVIATIONS.values())} | dict(ABBREVIATIONS)
+
+
+def _parsed_part_of_speech(text: str) -> str:
+    """The label of a part of speech in any capitalisation, or of its abbreviation."""
+    found = _SPELLED.get(" ".join(text.casefold().rstrip(".").split()))
+    if found is None:
+        raise ValueError(f"“{text}” is no part of speech; write one of {', '.join(PARTS_OF_SPEECH)}")
+    return found
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text has a character that can be seen."""
+    return any(category(each) not in _UNSEEN and each not in _BLANKS for each in text)
+
+
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0"
+"""Blank characters that are neither spaces nor format characters."""
 
 
 def _parsed_number(text: str, current: float) -> float:
@@ -178,23 +204,27 @@ def _parsed_number(text: str, current: float) -> float:
 
 # ── lists ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_ESCAPES = {"\\": "\\\\", "\n": "\\n"}
-_PARTS_BETWEEN = {each: re.compile(rf"((?:\\.|[^\\{each}])*)[{each}]", re.DOTALL) for each in ";|"}
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MARKS = {each: re.compile(rf"\\[\\{each}\n]|[{each}\n]") for each in ";|"}
+_ESCAPED = {each: re.compile(rf"\\([\\{each}\n])") for each in ";|"}
+_SPECIAL = {each: re.compile(rf"([\\{each}\n])") for each in ";|"}
 
 
 def _escaped(text: str, separator: str) -> str:
-    escapes = _ESCAPES | {separator: f"\\{separator}"}
-    return "".join(escapes.get(each, each) for each in clean(text))
+    return _SPECIAL[separator].sub(r"\\\1", clean(text))
 
 
-def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], text.strip())
+def _unescaped(text: str, separator: str) -> str:
+    return _ESCAPED[separator].sub(r"\1", text.strip())
 
 
-def _divided(text: str, separator: str) -> list[str]:
-    """The parts of a text between separators that no backslash precedes."""
-    return _PARTS_BETWEEN[separator].findall(text + separator)
+def _divided(text: str, at: str, separator: str) -> list[str]:
+    """The parts of a text between separators or line ends that no backslash precedes."""
+    parts, start = [], 0
+    for mark in _MARKS[separator].finditer(text):
+        if mark[0] in at:
+            parts.append(text[start : mark.start()])
+            start = mark.end()
+    return [*parts, text[start:]]
 
 
 def _line(field: ReviewField, item: Any) -> str:
@@ -208,10 +238,12 @@ def _line(field: ReviewField, item: Any) -> str:
 
 def _parsed_list(text: str) -> list[str]:
     """The distinct items of a list: on lines of their own, or between semicolons, as people type them in a cell."""
-    parts = (each for line in text.split("\n") for each in _divided(line, ";"))
-    found = list(dict.fromkeys(filter(None, map(_unescaped, parts))))
+    items = (_unescaped(each, ";") for each in _divided(text, ";\n", ";"))
+    found = list(dict.fromkeys(filter(None, items)))
     if not found:
         raise ValueError("the list has no item")
+    if not all(map(is_visible, found)):
+        raise ValueError("an item of the list has no visible character")
     return found
 
 
@@ -220,17 +252,19 @@ def _parsed_items(field: ReviewField, text: str, current: Sequence[Document]) ->
     same: dict[str, list[Document]] = {}
     for each in current:
         same.setdefault(_line(field, each), []).append(each)
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    lines = [line.strip() for line in _divided(text, "\n", "|") if line.strip()]
     if not lines:
         raise ValueError("the list has no item")
     return [found.pop(0) if (found := same.get(line)) else _parsed_item(field, line, current) for line in lines]
 
 
 def _parsed_item(field: ReviewField, line: str, current: Sequence[Document]) -> Document:
-    parts = [_unescaped(each) for each in _divided(line, "|")]
+    parts = [_unescaped(each, "|") for each in _divided(line, "|", "|")]
     if len(parts) > len(field.items):
         most = " | ".join(field.items).replace("_", " ")
         raise ValueError(f"“{line}” has {len(parts)} parts; a line has {most}")
+    if not is_visible(parts[0]):
+        raise ValueError(f"“{line}” has no {field.items[0]}")
     parts += [""] * (len(field.items) - len(parts))
     alike = next((each for each in current if each.get(field.items[0]) == parts[0]), {})
     return {**alike, **{name: _part(name, text, current) for name, text in zip(field.items, parts, strict=True)}}

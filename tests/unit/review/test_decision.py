@@ -13,6 +13,7 @@ from floridify_batch.review.row import COLUMNS, RowKey
 
 SENSE = "0123456789abcdef01234567"
 KEY = f"definitions/{SENSE}/synonyms/1a2b3c4d"
+CELL_ERRORS = ("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", " ########", "one\n#WERT!", "Err:508")
 
 
 def saved(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -55,6 +56,8 @@ def test_decision_words(tmp_path: Path, word: str) -> None:
         ((KEY, "edit", " "), "write reject to remove the value"),
         ((KEY, "accept", "text"), "write edit, or clear it"),
         ((KEY, "", "text"), "an edited value without a decision"),
+        ((KEY, "edit", "\u200b\u2060 \u3164"), "write reject to remove the value"),
+        *(((KEY, "edit", each), "has replaced the edited value by an error") for each in CELL_ERRORS),
         (("", "accept", ""), "its row ID is missing or damaged"),
         ((KEY.replace("synonyms", "spelling"), "accept", ""), "its row ID is missing or damaged"),
         ((KEY.rpartition("/")[0], "accept", ""), "its row ID is missing or damaged"),

@@ -7,9 +7,9 @@ from hypothesis import given, settings, strategies as st
 
 from floridify_batch.components.change import Collection
 from floridify_batch.export.document_reader import clean
-from floridify_batch.review.field import BY_NAME, ReviewField, is_reviewable, parsed, shown
+from floridify_batch.review.field import BY_NAME, PART_OF_SPEECH, ReviewField, is_reviewable, is_visible, parsed, shown
 
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).map(clean).filter(bool)
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).map(clean).filter(is_visible)
 
 
 def field(name: str, collection: Collection = Collection.DEFINITIONS) -> ReviewField:
@@ -55,12 +55,41 @@ def test_edited_items() -> None:
         ("synonyms", " ; ", ["one"], "the list has no item"),
         ("collocations", "a | b | 1 | c", COLLOCATIONS, "has 4 parts; a line has text | type | frequency"),
         ("collocations", "a | b | much", COLLOCATIONS, "is not a number"),
+        ("collocations", " | adjective + noun | 0.5", COLLOCATIONS, "has no text"),
+        ("collocations", "\u200b | adjective + noun", COLLOCATIONS, "has no text"),
+        ("synonyms", "one; \u200b", ["one"], "an item of the list has no visible character"),
+        ("part_of_speech", "xyz", "noun", "“xyz” is no part of speech; write one of noun, verb,"),
+        ("part_of_speech", "verb; noun", "noun", "is no part of speech"),
     ],
 )
 def test_odd_edits(name: str, text: str, current: Any, reason: str) -> None:
     """An edited text that is no value of the field is refused with the reason."""
     with pytest.raises(ValueError, match=reason.replace("|", r"\|")):
         parsed(field(name), text, current)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        (r"{\rtf1\ansi x}", [r"{\rtf1\ansi x}"]),
+        ("\\", ["\\"]),
+        (r"C:\new; \a\|b", [r"C:\new", r"\a\|b"]),
+        (r"a\;b; c\\;d\\e", ["a;b", "c\\", "d\\e"]),
+        ("one\\\ntwo\nthree", ["one\ntwo", "three"]),
+    ],
+)
+def test_backslashes(text: str, items: list[str]) -> None:
+    """A backslash is kept, except before a separator, a line end or another backslash."""
+    assert parsed(field("synonyms"), text, ["other"]) == items
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("Verb", "verb"), ("adj.", "adjective"), (" Proper  Noun", "proper noun"), ("phrase", "phrase")],
+)
+def test_parts_of_speech(text: str, label: str) -> None:
+    """A part of speech in other capitals, or abbreviated, is stored as its label."""
+    assert parsed(PART_OF_SPEECH, text, "noun") == label
 
 
 def test_numbers() -> None:
