@@ -174,7 +174,7 @@ async def store_decisions(place: "Place", path: Path, *, write: bool = True) -> 
     """Store the decisions of a file in a database. Idempotent."""
     from floridify_batch.database.connection import opened
     from floridify_batch.display.console import say_on_stderr
-    from floridify_batch.review.decision import read_rows, rejected_definitions
+    from floridify_batch.review.decision import DecisionFile
     from floridify_batch.review.storage import DecisionStore
 
     def refused(row: "RefusedRow") -> None:
@@ -182,12 +182,13 @@ async def store_decisions(place: "Place", path: Path, *, write: bool = True) -> 
 
     check_exists(place)
     async with opened(place, say_on_stderr) as store:
-        decisions = DecisionStore(store, utc_now(), refused, write, rejected_definitions(path))
+        file = DecisionFile(path)
+        decisions = DecisionStore(store, utc_now(), refused, write, file.rejected_definitions)
         if not write:
-            return await decisions.take(read_rows(path))
+            return await decisions.take(file.rows())
         await store.check_writable()
         async with store.locked(f"review {uuid4().hex}"):
-            return await decisions.take(read_rows(path))
+            return await decisions.take(file.rows())
 
 
 def _sentences(result: "ReviewResult", place: "Place", *, write: bool) -> list[str]:

@@ -57,23 +57,35 @@ type ReadRow = DecidedRow | RefusedRow | None
 """A row as read; None for one without a decision."""
 
 
-def read_rows(path: Path) -> Iterator[ReadRow]:
-    """The rows of a review file; those that contradict each other are refused. Raises `UsageError` for another file.
+class DecisionFile:
+    """A review file with its decisions; those that contradict each other are refused. Raises `UsageError` for another
+    file.
 
-    The file is read twice, and three times if it has contradictions, since these may be far from each other.
+    The file is read once for its contradictions, once more for the numbers of their rows if it has any, since these may
+    be far from each other, and then each time that the rows are wanted.
     """
-    decisions = _Decisions()
-    for row in _decided(path):
-        decisions.add(row)
-    if decisions.are_contradictory:
-        for row in _decided(path):
-            decisions.name(row)
-    for each in _rows(path):
-        yield decisions.resolved(each) if isinstance(each, DecidedRow) else each
 
+    def __init__(self, path: Path) -> None:
+        self._path, self._decisions = path, _Decisions()
+        for row in self._decided():
+            self._decisions.add(row)
+        if self._decisions.are_contradictory:
+            for row in self._decided():
+                self._decisions.name(row)
 
-def _decided(path: Path) -> Iterator[DecidedRow]:
-    return (row for row in _rows(path) if isinstance(row, DecidedRow))
+    def rows(self) -> Iterator[ReadRow]:
+        """The rows in their order."""
+        seen = set[int]()
+        for each in _rows(self._path):
+            yield self._decisions.resolved(each, seen) if isinstance(each, DecidedRow) else each
+
+    @property
+    def rejected_definitions(self) -> frozenset[DocId]:
+        """The definitions that the file rejects."""
+        return self._decisions.rejected_definitions
+
+    def _decided(self) -> Iterator[DecidedRow]:
+        return (row for row in _rows(self._path) if isinstance(row, DecidedRow))
 
 
 def _rows(path: Path) -> Iterator[ReadRow]:
@@ -89,12 +101,6 @@ def _rows(path: Path) -> Iterator[ReadRow]:
         for number, record in enumerate(records, 2):
             fault = _fault(record, len(head))
             yield RefusedRow(number, fault) if fault else _row(number, record, places)
-
-
-def rejected_definitions(path: Path) -> frozenset[DocId]:
-    """The definitions that a review file rejects."""
-    decided = (row for row in read_rows(path) if isinstance(row, DecidedRow) and row.verdict is Verdict.REJECT)
-    return frozenset(row.key.holder for row in decided if row.key.field is DEFINITION)
 
 
 def _row(number: int, record: Sequence[Any], places: Mapping[str, int]) -> ReadRow:
@@ -186,11 +192,13 @@ class _Decisions:
     by_key: dict[int, int] = field(default_factory=dict)
     different: set[int] = field(default_factory=set)
     """The keys of rows with different decisions."""
-    repeated: dict[int, bool] = field(default_factory=dict)
-    """The keys of several rows, and whether the first of these has been resolved."""
+    repeated: set[int] = field(default_factory=set)
+    """The keys of several rows."""
     kept: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
     """The values that are rejected as a whole; of a kept one, at least a part is to stay."""
+    senses: dict[int, DocId] = field(default_factory=dict)
+    """The definitions of rows that reject them, by the keys of the rows."""
     numbers: dict[int, list[int]] = field(default_factory=dict)
     """The numbers of rows that contradict each other, by subject."""
 
@@ -199,13 +207,22 @@ class _Decisions:
         """Whether any rows contradict each other."""
         return bool(self.different) or not self.kept.isdisjoint(self.rejected)
 
+    @property
+    def rejected_definitions(self) -> frozenset[DocId]:
+        """The definitions that rows reject which contradict no other row."""
+        contested = self.kept & self.rejected
+        sound = ((key, holder) for key, holder in self.senses.items() if hash(holder) not in contested)
+        return frozenset(holder for key, holder in sound if key not in self.different)
+
     def add(self, row: DecidedRow) -> None:
         """Take account of a row's decision."""
         key, decision = _hashed(row.key), hash((row.verdict, clean(row.edited)))
         if key in self.by_key:
-            self.repeated[key] = False
+            self.repeated.add(key)
         if self.by_key.setdefault(key, decision) != decision:
             self.different.add(key)
+        if row.verdict is Verdict.REJECT and row.key.field is DEFINITION:
+            self.senses[key] = row.key.holder
         if whole := _whole(row):
             (self.rejected if row.verdict is Verdict.REJECT else self.kept).add(whole)
 
@@ -214,15 +231,15 @@ class _Decisions:
         for subject in self._contradictions(row):
             self.numbers.setdefault(subject, []).append(row.number)
 
-    def resolved(self, row: DecidedRow) -> ReadRow:
-        """The row; refused if it contradicts another one, and marked if it repeats one."""
+    def resolved(self, row: DecidedRow, seen: set[int]) -> ReadRow:
+        """The row; refused if it contradicts another one, and marked if it repeats one that was `seen`."""
         numbers = {number for subject in self._contradictions(row) for number in self.numbers.get(subject, ())}
         if numbers:
             return RefusedRow(row.number, f"{_listed(sorted(numbers))} contradict each other")
-        key = _hashed(row.key) if self.repeated else 0
-        if key not in self.repeated:
+        if not self.repeated or (key := _hashed(row.key)) not in self.repeated:
             return row
-        is_repeated, self.repeated[key] = self.repeated[key], True
+        is_repeated = key in seen
+        seen.add(key)
         return row._replace(repeated=is_repeated)
 
     def _contradictions(self, row: DecidedRow) -> Iterator[int]:

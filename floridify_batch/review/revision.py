@@ -170,7 +170,7 @@ class Revision:
             raise ValueError("a part of speech can be edited, but not rejected")
         if each is DEFINITION:
             self._remove_sense(found.word, found.holder)
-        elif each.linked is not None and not self._has_other_text(each, text.document):
+        elif each.linked is not None and not _has_other_form(each, text.document):
             return self._remove_linked(each, found)
         elif each.value(text.document) or not decided:
             self._empty(each, found)
@@ -185,13 +185,6 @@ class Revision:
         self._mark(found.text, each.recorded)
         if each.linked is None:
             self._stamp(each, found, text.document.get(each.recorded))
-
-    def _has_other_text(self, each: ReviewField, document: Mapping[str, Any]) -> bool:
-        """Whether a pronunciation has its other form, too."""
-        return any(document.get(name) for name in ("ipa", "phonetic") if name != each.text) and each.text in (
-            "ipa",
-            "phonetic",
-        )
 
     def _remove_linked(self, each: ReviewField, found: _Found) -> Outcome:
         """Take an example, a fact or a pronunciation out of its holder.
@@ -256,6 +249,15 @@ _FORMULA = ("=", "+", "-", "@", "\t")
 _PROTECTED = tuple(f"'{each}" for each in _FORMULA)
 _NO_WORD = ("'=", "'+", "'@")
 """Beginnings of protected texts that are not words in quotation marks, such as '-ing'."""
+
+_FORMS = ("ipa", "phonetic")
+"""The two forms of a pronunciation, of which one may stay without the other."""
+
+
+def _has_other_form(each: ReviewField, document: Mapping[str, Any]) -> bool:
+    """Whether a text is one form of a pronunciation that has the other one, too."""
+    return each.text in _FORMS and any(document.get(form) for form in _FORMS if form != each.text)
+
 
 _LONGEST = 60
 

@@ -1,4 +1,4 @@
-"""The storing of decisions, page by page, so that memory stays constant."""
+"""The storing of decisions, page by page."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,10 +11,7 @@ from floridify_batch.components.change import Collection, Writes
 from floridify_batch.database.document import first_language, languages_of
 from floridify_batch.database.removal import any_spelling, looked_up
 from floridify_batch.database.revised_document import write_revised
-from floridify_batch.database.word_documents import (
-    WordDocuments,
-    word_documents,
-)
+from floridify_batch.database.word_documents import WordDocuments, word_documents
 from floridify_batch.review.decision import DecidedRow, ReadRow, RefusedRow
 from floridify_batch.review.revision import Outcome, Revision, copy_of, is_of_source
 from floridify_batch.words.entry import DocId, EntryDraft, doc_id

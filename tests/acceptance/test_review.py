@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.review.decision import DecidedRow, read_rows
+from floridify_batch.review.decision import DecidedRow, DecisionFile
 from floridify_batch.review.review_file import write_review
 from floridify_batch.review.row import SheetRow
 from tests.acceptance.browser import Tab, browsing, installed_browser
@@ -78,7 +78,7 @@ async def test_in_a_browser(tmp_path: Path) -> None:
             assert tab.of(method) == []
         asked_for = {event["request"]["url"] for event in tab.of("Network.requestWillBeSent")}
         assert {url for url in asked_for if not url.startswith(("data:", "blob:"))} == {path.as_uri()}
-    decided = [each for each in read_rows(saved) if isinstance(each, DecidedRow)]
+    decided = [each for each in DecisionFile(saved).rows() if isinstance(each, DecidedRow)]
     assert [(str(each.key), each.verdict) for each in decided] == [
         (ROWS[number].key, verdict) for number, verdict in enumerate(("accept", "edit", "reject"))
     ]

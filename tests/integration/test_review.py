@@ -17,7 +17,7 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.export.entry_source import Selection
 from floridify_batch.export.file import ExportTarget
 from floridify_batch.export.format import Format
-from floridify_batch.review.decision import RefusedRow, read_rows, rejected_definitions
+from floridify_batch.review.decision import DecisionFile, RefusedRow
 from floridify_batch.review.row import COLUMNS
 from floridify_batch.review.storage import DecisionStore
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
@@ -247,10 +247,10 @@ async def test_an_interruption_at_any_write(workspace: Workspace, store: MongoSt
 
         store.on_write = count
         with suppress(Crashed):
-            await DecisionStore(store, LONG_AGO, print).take(read_rows(path))
+            await DecisionStore(store, LONG_AGO, print).take(DecisionFile(path).rows())
         reached = next(left, None) is None and crash
         store.on_write = lambda _: None
-        await DecisionStore(store, LONG_AGO, print).take(read_rows(path))
+        await DecisionStore(store, LONG_AGO, print).take(DecisionFile(path).rows())
         ends.append({name: found for name, found in everything(database).items() if name != "batch_synth"})
         if crash and not reached:
             break
@@ -267,9 +267,9 @@ async def test_an_edit_at_the_same_moment(workspace: Workspace, store: MongoStor
         store.on_write = lambda _: None
         database.definitions.update_many({}, {"$set": {"synonyms": ["theirs"]}})
 
-    decisions = DecisionStore(store, LONG_AGO, refused.append, rejected=rejected_definitions(path))
+    decisions = DecisionStore(store, LONG_AGO, refused.append, rejected=DecisionFile(path).rejected_definitions)
     store.on_write = edit
-    result = await decisions.take(read_rows(path))
+    result = await decisions.take(DecisionFile(path).rows())
     assert [row.reason for row in refused] == ["the value has changed since; it reads now \u201ctheirs\u201d"]
     assert (result.refused, result.changes) == (1, 4)
     assert {tuple(each["synonyms"]) for each in database.definitions.find()} == {("theirs",)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from floridify_batch.errors import UsageError
-from floridify_batch.review.decision import DecidedRow, RefusedRow, Verdict, read_rows, rejected_definitions
+from floridify_batch.review.decision import DecidedRow, DecisionFile, RefusedRow, Verdict
 from floridify_batch.review.row import COLUMNS, RowKey
 
 SENSE = "0123456789abcdef01234567"
@@ -34,7 +34,7 @@ def table(*rows: tuple[str, str, str], delimiter: str = ",") -> str:
 def test_spreadsheets(tmp_path: Path, delimiter: str, encoding: str) -> None:
     """Delimiters and encodings of spreadsheets are recognised, and so are moved and added columns."""
     path = saved(tmp_path, table((KEY, "EDIT", "a, b; c\t|\nשמע"), (KEY, "", ""), delimiter=delimiter), encoding)
-    row, undecided = read_rows(path)
+    row, undecided = DecisionFile(path).rows()
     assert isinstance(row, DecidedRow)
     assert (row.number, str(row.key), row.verdict) == (2, KEY, Verdict.EDIT)
     assert row.edited == "a, b; c\t|\nשמע"
@@ -44,7 +44,7 @@ def test_spreadsheets(tmp_path: Path, delimiter: str, encoding: str) -> None:
 @pytest.mark.parametrize("word", ["accept", " Accepted", "a", "“ACCEPT”", "accept."])
 def test_decision_words(tmp_path: Path, word: str) -> None:
     """A decision is recognised in capitals, abbreviated, and in quotation marks."""
-    (row,) = read_rows(saved(tmp_path, table((KEY, word, ""))))
+    (row,) = DecisionFile(saved(tmp_path, table((KEY, word, "")))).rows()
     assert isinstance(row, DecidedRow)
     assert row.verdict is Verdict.ACCEPT
 
@@ -65,7 +65,7 @@ def test_decision_words(tmp_path: Path, word: str) -> None:
 )
 def test_odd_rows(tmp_path: Path, row: tuple[str, str, str], reason: str) -> None:
     """An odd row is named with the reason, and the rows after it are read."""
-    refused, after = read_rows(saved(tmp_path, table(row, (KEY, "reject", ""))))
+    refused, after = DecisionFile(saved(tmp_path, table(row, (KEY, "reject", "")))).rows()
     assert isinstance(refused, RefusedRow)
     assert refused.number == 2
     assert reason in refused.reason
@@ -76,7 +76,7 @@ def test_odd_rows(tmp_path: Path, row: tuple[str, str, str], reason: str) -> Non
 def test_an_open_quotation_mark(tmp_path: Path) -> None:
     """The rows that an unclosed quotation mark swallows are counted, and those after it are read."""
     text = f'row ID,decision,edited value\n{KEY},edit,"open\n{KEY},accept,\n{KEY},accept,"x"\n{KEY},reject,\n'
-    refused, *others = read_rows(saved(tmp_path, text))
+    refused, *others = DecisionFile(saved(tmp_path, text)).rows()
     assert isinstance(refused, RefusedRow)
     assert "a quotation mark in it is not closed, so that 2 rows below cannot be separated" in refused.reason
     assert [row.verdict for row in others if isinstance(row, DecidedRow)] == [Verdict.REJECT]
@@ -96,7 +96,7 @@ SWALLOWING = [
 def test_swallowed_rows(tmp_path: Path, text: str) -> None:
     """Wherever the row ID stands, and wherever the quotation mark is closed, all swallowed rows are refused."""
     path = saved(tmp_path, f"word,sense,row ID,decision,edited value\n{text}head,last,{KEY},reject,\n")
-    *refused, last = read_rows(path)
+    *refused, last = DecisionFile(path).rows()
     assert [row.number for row in refused if isinstance(row, RefusedRow)] == list(range(2, 2 + text.count("\n")))
     assert isinstance(last, DecidedRow)
     assert last.number == 2 + text.count("\n")
@@ -104,14 +104,14 @@ def test_swallowed_rows(tmp_path: Path, text: str) -> None:
 
 def test_separators_without_quotation_marks(tmp_path: Path) -> None:
     """A text that a separator has divided is refused, not cut."""
-    (refused,) = read_rows(saved(tmp_path, f"row ID,decision,edited value\n{KEY},edit,one, two\n"))
+    (refused,) = DecisionFile(saved(tmp_path, f"row ID,decision,edited value\n{KEY},edit,one, two\n")).rows()
     assert isinstance(refused, RefusedRow)
     assert "more cells than the first row" in refused.reason
 
 
 def test_bytes_of_another_encoding(tmp_path: Path) -> None:
     """Only the rows with characters of another encoding are refused."""
-    refused, read = read_rows(saved(tmp_path, table((KEY, "edit", "café"), (KEY, "accept", "")), "cp1252"))
+    refused, read = DecisionFile(saved(tmp_path, table((KEY, "edit", "café"), (KEY, "accept", "")), "cp1252")).rows()
     assert isinstance(refused, RefusedRow)
     assert "not in UTF-8" in refused.reason
     assert isinstance(read, DecidedRow)
@@ -121,7 +121,7 @@ def test_bytes_of_another_encoding(tmp_path: Path) -> None:
 def test_other_files(tmp_path: Path, text: str) -> None:
     """A file that is no review file is refused as a whole."""
     with pytest.raises(UsageError, match=r"is not a review file|cannot be read as an Excel file"):
-        list(read_rows(saved(tmp_path, text)))
+        list(DecisionFile(saved(tmp_path, text)).rows())
 
 
 def test_excel(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_excel(tmp_path: Path) -> None:
     for name, edited in (("synonyms", "a\nb"), ("frequency_band", 2), ("antonyms", date(2026, 1, 2))):
         sheet.append(["", KEY.replace("synonyms", name), *[None] * 7, "edit", edited])
     book.save(tmp_path / "review.xlsx")
-    text, number, dated = read_rows(tmp_path / "review.xlsx")
+    text, number, dated = DecisionFile(tmp_path / "review.xlsx").rows()
     assert isinstance(text, DecidedRow)
     assert isinstance(number, DecidedRow)
     assert isinstance(dated, RefusedRow)
@@ -143,7 +143,7 @@ def test_excel(tmp_path: Path) -> None:
 def test_rejected_definitions(tmp_path: Path) -> None:
     """The definitions that a file rejects are found, wherever their rows are."""
     path = saved(tmp_path, table((KEY, "reject", ""), (f"definitions/{SENSE}/definition/1a2b3c4d", "r", "")))
-    assert rejected_definitions(path) == {SENSE}
+    assert DecisionFile(path).rejected_definitions == {SENSE}
 
 
 ENTRY = f"entries/{SENSE}"
@@ -167,19 +167,19 @@ def test_contradictions(tmp_path: Path, rows: list[tuple[str, str, str]]) -> Non
     other = KEY.replace("synonyms", "antonyms").replace("0", "f")
     for listed in (rows, rows[::-1]):
         path = saved(tmp_path, table(listed[0], (other, "reject", ""), *listed[1:]))
-        *refused, last = sorted(read_rows(path), key=lambda row: isinstance(row, DecidedRow))
+        *refused, last = sorted(DecisionFile(path).rows(), key=lambda row: isinstance(row, DecidedRow))
         assert isinstance(last, DecidedRow)
         numbers = [2, *range(4, 3 + len(rows))]
         reason = f"rows {', '.join(map(str, numbers[:-1]))} and {len(rows) + 2} contradict each other"
         assert refused == [RefusedRow(number, reason) for number in (2, *range(4, 3 + len(rows)))]
-        assert not rejected_definitions(path)
+        assert not DecisionFile(path).rejected_definitions
 
 
 def test_many_contradictions(tmp_path: Path) -> None:
     """A sentence lists a few numbers."""
     rows = [(f"definitions/{SENSE}/examples/{number:024}/1a2b3c4d", "accept", "") for number in range(9)]
     path = saved(tmp_path, table(*rows, (f"definitions/{SENSE}/definition/1a2b3c4d", "reject", "")))
-    reasons = {row.reason for row in read_rows(path) if isinstance(row, RefusedRow)}
+    reasons = {row.reason for row in DecisionFile(path).rows() if isinstance(row, RefusedRow)}
     assert reasons == {"rows 2, 3, 4, 5, 6 and 5 more contradict each other"}
 
 
@@ -187,7 +187,7 @@ def test_repetitions(tmp_path: Path) -> None:
     """Identical rows are one decision, and decisions about parts of one value are no contradiction."""
     texts = (f"{ENTRY}/etymology.text/1a2b3c4d", "edit", "From bank.")
     origin = (f"{ENTRY}/etymology.origin_language/1a2b3c4d", "reject", "")
-    rows = [*read_rows(saved(tmp_path, table((KEY, "edit", "one"), texts, (KEY, "edit", "one "), origin)))]
+    rows = [*DecisionFile(saved(tmp_path, table((KEY, "edit", "one"), texts, (KEY, "edit", "one "), origin))).rows()]
     assert [row.repeated for row in rows if isinstance(row, DecidedRow)] == [False, False, True, False]
 
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from floridify_batch.errors import UsageError
-from floridify_batch.review.decision import read_rows
+from floridify_batch.review.decision import DecisionFile
 from floridify_batch.review.review_file import write_review
 from floridify_batch.review.row import COLUMNS, LONGEST_CELL, SheetRow
 
@@ -51,7 +51,7 @@ def test_files_without_decisions(tmp_path: Path, suffix: str) -> None:
     """A file as it is written is a review file, in which nothing is decided."""
     path = tmp_path / f"review.{suffix}"
     asyncio.run(write_review(rows(ROWS), path))
-    assert list(read_rows(path)) == [None] * len(ROWS)
+    assert list(DecisionFile(path).rows()) == [None] * len(ROWS)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx", "html"])
