@@ -118,7 +118,7 @@ class ChunkFolder:
     @property
     def arriving(self) -> Path:
         """The answers to immediate requests, until the last of them is there."""
-        return self.path / "output.jsonl.partial"
+        return partial_of(self.output)
 
     @property
     def errors(self) -> Path:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from floridify_batch.cli import completion
 from floridify_batch.cli.context import (
     check_exists,
     config_at,
@@ -18,6 +17,7 @@ from floridify_batch.cli.context import (
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
+    HeadwordsArgument,
     JsonOption,
     MongoOption,
     OnlyCheckpointOption,
@@ -36,15 +36,7 @@ _MISSING_SHOWN = 10
 
 
 def check(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[WORD]...",
-            help="Headwords (default: the only run's).",
-            rich_help_panel="Content",
-            autocompletion=completion.words,
-        ),
-    ] = None,
+    words: HeadwordsArgument = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Check all words of the database.", rich_help_panel="Content")
     ] = False,
@@ -84,11 +76,11 @@ async def checked(place: "Place", words: Sequence[str] | None, language: str | N
     from floridify_batch.database.connection import opened
     from floridify_batch.database.entry_text import changed_sources, entry_texts, stored_headwords
     from floridify_batch.display.console import say_on_stderr
-    from floridify_batch.words.entry import clean_word, spellings_of
+    from floridify_batch.words.entry import cleaned_words, words_without
 
     check_exists(place)
     report, seen = CheckReport(), set[str]()
-    texts = None if words is None else [clean_word(each)[0] or each for each in dict.fromkeys(words)]
+    texts = None if words is None else cleaned_words(words)
     async with opened(place, say_on_stderr) as store:
         async for headword in stored_headwords(store, texts, language):
             text = str(headword.word["text"])
@@ -98,7 +90,7 @@ async def checked(place: "Place", words: Sequence[str] | None, language: str | N
                 report.doubts += ((text, doubt) for doubt in doubts(entry))
             report.changed += ((text, each) for each in changed_sources(headword))
     report.doubts.sort(key=lambda each: -each[1].severity)
-    report.missing = [each for each in texts or () if seen.isdisjoint(spellings_of(each))]
+    report.missing = words_without(texts or (), seen)
     return report
 
 

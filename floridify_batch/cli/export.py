@@ -20,7 +20,13 @@ from floridify_batch.cli.context import (
     sandbox_hint,
     say_if_invented,
 )
-from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption, RunLanguageOption
+from floridify_batch.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    DelimiterOption,
+    MongoOption,
+    RunLanguageOption,
+)
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.formatting import counted
 from floridify_batch.timing import utc_now
@@ -63,10 +69,7 @@ def export(
         str | None,
         typer.Option(metavar="TEXT", help="Title (default: the name of FILE).", rich_help_panel="Output"),
     ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of a csv: comma (default), semicolon or tab.", rich_help_panel="Output"),
-    ] = None,
+    delimiter: DelimiterOption = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Replace FILE even if it is not an export.", rich_help_panel="Output")
     ] = False,

@@ -31,6 +31,15 @@ _output = partial(_option, rich_help_panel="Output")
 
 # ── content ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+HeadwordsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[WORD]...",
+        help="Headwords (default: the only run's).",
+        rich_help_panel="Content",
+        autocompletion=completion.words,
+    ),
+]
 WordsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -379,4 +388,5 @@ LogFileOption = Annotated[
     _advanced("--log-file", envvar=_env("LOG_FILE"), metavar="FILE", help="Also append log lines to this file."),
 ]
 QuietOption = Annotated[bool, _output("--quiet", "-q", envvar=_env("QUIET"), help="Print only errors and the summary.")]
+DelimiterOption = Annotated[str | None, _output(metavar="NAME", help="Of a csv: comma (default), semicolon or tab.")]
 JsonOption = Annotated[bool, _output("--json", help="Print one JSON object.")]

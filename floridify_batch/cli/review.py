@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import typer
 
-from floridify_batch.cli import completion
 from floridify_batch.cli.context import (
     ExitCode,
     check_exists,
@@ -22,6 +21,8 @@ from floridify_batch.cli.context import (
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
+    DelimiterOption,
+    HeadwordsArgument,
     MongoOption,
     OnlyCheckpointOption,
     RunLanguageOption,
@@ -38,15 +39,7 @@ if TYPE_CHECKING:
 
 
 def review(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[WORD]...",
-            help="Headwords (default: the only run's).",
-            rich_help_panel="Content",
-            autocompletion=completion.words,
-        ),
-    ] = None,
+    words: HeadwordsArgument = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Review all words of the database.", rich_help_panel="Content")
     ] = False,
@@ -65,10 +58,7 @@ def review(
             rich_help_panel="Control",
         ),
     ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of a csv: comma (default), semicolon or tab.", rich_help_panel="Output"),
-    ] = None,
+    delimiter: DelimiterOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the decisions only.", rich_help_panel="Control")
     ] = False,
@@ -130,18 +120,17 @@ async def write_file(
     from floridify_batch.display.console import say, say_on_stderr
     from floridify_batch.review.review_file import write_review
     from floridify_batch.review.sheet import SheetSource
-    from floridify_batch.words.entry import clean_word, spellings_of
+    from floridify_batch.words.entry import cleaned_words, words_without
 
     check_exists(place)
     say_if_invented(place)
-    texts = None if words is None else [clean_word(each)[0] or each for each in dict.fromkeys(words)]
+    texts = None if words is None else cleaned_words(words)
     async with opened(place, say_on_stderr) as store:
         with progress_bar("Writing", MofNCompleteColumn()) as progress:
             source = SheetSource(store, texts, language, progress)
             counts = await write_review(source.rows(), path, delimiter)
-    for each in texts or ():
-        if source.found.isdisjoint(spellings_of(each)):
-            say_on_stderr(f"No entry for “{each}”.")
+    for each in words_without(texts or (), source.found):
+        say_on_stderr(f"No entry for “{each}”.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
     say(f"{rows} of {counted(source.words, 'word')} in {place} written to {path}.")
     say(_next_step(path))

@@ -131,9 +131,8 @@ async def opened_resources(
 ) -> AsyncIterator[tuple[MongoStore, Batches]]:
     """The open database and the open service of a run."""
     started: list[str] = []
-    here = session
     resources = Resources(
-        settings, here.secrets, here.checkpoint, here.sandbox_seconds, started.append, notify, here.faults
+        settings, session.secrets, session.checkpoint, session.sandbox_seconds, started.append, notify, session.faults
     )
     with resources.service() as (key, base_url):
         async with (

@@ -59,14 +59,9 @@ def _by_digest(stored: Any) -> dict[str, Judgement]:
     """The readable judgements of a field that other programs may have written to."""
     found: dict[str, Judgement] = {}
     for each in stored if isinstance(stored, list) else ():
-        digest, score, reason = (each.get(name) for name in ("digest", "score", "reason")) if _is_read(each) else _NONE
+        if not isinstance(each, Mapping):
+            continue
+        digest, score, reason = each.get("digest"), each.get("score"), each.get("reason")
         if isinstance(digest, str) and type(score) is int and 1 <= score <= BEST_SCORE:
             found[digest] = Judgement(score, reason if isinstance(reason, str) else "")
     return found
-
-
-_NONE = (None, None, None)
-
-
-def _is_read(judgement: object) -> bool:
-    return isinstance(judgement, Mapping)

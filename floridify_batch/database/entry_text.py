@@ -156,7 +156,9 @@ def is_edited_copy(sense: Document, headword: Headword) -> bool:
 
 def _source_of(sense: Document, headword: Headword) -> Document | None:
     copied = copied_source(sense)
-    return next((each for each in headword.definitions if copied and doc_id(each["_id"]) == copied), None)
+    if copied is None:  # as most senses of a dictionary: the definitions need not be compared
+        return None
+    return next((each for each in headword.definitions if doc_id(each["_id"]) == copied), None)
 
 
 def _differs(source: Document, copy: Document) -> bool:

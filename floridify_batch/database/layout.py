@@ -8,7 +8,6 @@ newest sampled document; if equally new, like today's.
 An id is a `DocId` in the program, and 24 hex digits or an ObjectId in the database.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, SchemaVersion
-from floridify_batch.words.entry import SYNTHESIS, DocId
+from floridify_batch.words.entry import SYNTHESIS, DocId, is_id
 from floridify_batch.words.language import database_language
 
 if TYPE_CHECKING:
@@ -216,10 +215,7 @@ def _reference_evidence(documents: Iterable[Document]) -> Iterator[_Evidence]:
 
 def _is_no_id(value: Any) -> bool:
     """Whether a value is a text that no layout has as an id: it is an error in its document."""
-    return isinstance(value, str) and not _ID.fullmatch(value)
-
-
-_ID = re.compile("[0-9a-fA-F]{24}")
+    return isinstance(value, str) and not is_id(value, any_case=True)
 
 
 def _language_evidence(words: Iterable[Document]) -> Iterator[_Evidence]:

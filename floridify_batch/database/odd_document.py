@@ -1,6 +1,5 @@
 """Odd documents: the checks of the fields that are read, and the error for a value of the wrong type."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from floridify_batch.words.entry import (
     DIGESTS,
     JUDGEMENTS,
     SYNTHESIS,
+    is_id,
 )
 
 type _Document = Mapping[str, Any]
@@ -16,8 +16,6 @@ type _Document = Mapping[str, Any]
 class OddDocument(Exception):
     """A document has a value that this tool cannot read."""
 
-
-_NAMED = re.compile("[0-9a-f]{24}")
 
 WORD_TYPES: Mapping[str, tuple[type, ...]] = {"homograph_number": (int, float), SYNTHESIS: (Mapping,)}
 
@@ -38,7 +36,7 @@ _NUMBERS_IN_CLUSTER = ("order", "relevance")
 def check_types(kind: str, document: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> None:
     """Raise `OddDocument` where a document has an id or a value that cannot be read."""
     identity = document["_id"]
-    if not _NAMED.fullmatch(str(identity)):
+    if not is_id(str(identity)):
         raise OddDocument(
             f"its {kind} has the _id {identity!r}, which is not an ObjectId, so that a request cannot refer to it"
         )

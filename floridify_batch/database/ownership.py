@@ -5,7 +5,6 @@ sources are copied, and never changed. A copy is stored with the first answer ab
 entry is presented as if it had it. Pure.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from floridify_batch.words.entry import (
     copied_id,
     derived_id,
     doc_id,
+    is_id,
     single_slug,
     synthesis_entry_id,
 )
@@ -312,13 +312,10 @@ def _orphaned_copy(document: Document) -> SourceCopy | None:
 def copied_source(document: Document) -> DocId | None:
     """The source that a definition is a copy of; None for any other definition."""
     named = list(named_sources(document.get("source_definitions")))
-    if len(named) != 1 or not _ID.fullmatch(named[0]):
+    if len(named) != 1 or not is_id(named[0]):
         return None
     source = DocId(named[0])
     return source if copied_id(source) == doc_id(document["_id"]) else None
-
-
-_ID = re.compile("[0-9a-f]{24}")
 
 
 def _written_from(definitions: Iterable[Part]) -> dict[str, Any]:

@@ -74,8 +74,25 @@ class Fact(NamedTuple):
     category: str = ""
 
 
+class _Attributed:
+    """Values with origins: those of a sense, or of a word as a whole."""
+
+    __slots__ = ()
+    provenance: Mapping[str, Origin]
+
+    @property
+    def edited(self) -> bool:
+        """Whether a value, such as the definition or an example, was edited since it was written."""
+        return any(origin.edited for origin in self.provenance.values())
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether a value was accepted, edited or removed in a review."""
+        return any(origin.reviewed for origin in self.provenance.values())
+
+
 @dataclass(frozen=True, slots=True)
-class Sense:
+class Sense(_Attributed):
     """A sense of a word. Absent values are empty; `extra` has those of components without a field here."""
 
     id: str
@@ -102,23 +119,13 @@ class Sense:
     """Origins of generated, edited and reviewed values: of the definition, and by component."""
 
     @property
-    def edited(self) -> bool:
-        """Whether a value, such as the definition or an example, was edited since it was written."""
-        return any(origin.edited for origin in self.provenance.values())
-
-    @property
-    def reviewed(self) -> bool:
-        """Whether a value was accepted, edited or removed in a review."""
-        return any(origin.reviewed for origin in self.provenance.values())
-
-    @property
     def collocation_types(self) -> bool:
         """Whether a collocation has a type."""
         return any(each.note for each in self.collocations)
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedEntry:
+class ExportedEntry(_Attributed):
     """An entry of one word in one language. Its id is the word's, with the language if that is not the word's first."""
 
     id: str
@@ -136,16 +143,6 @@ class ExportedEntry:
     recordings: int = 0
     """The number of recordings of the pronunciation."""
     provenance: Mapping[str, Origin] = field(default_factory=dict)
-
-    @property
-    def edited(self) -> bool:
-        """Whether a value of the word as a whole was edited since it was written."""
-        return any(origin.edited for origin in self.provenance.values())
-
-    @property
-    def reviewed(self) -> bool:
-        """Whether a value of the word as a whole was accepted, edited or removed in a review."""
-        return any(origin.reviewed for origin in self.provenance.values())
 
     @property
     def phrase_examples(self) -> bool:

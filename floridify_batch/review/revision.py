@@ -4,7 +4,6 @@ A decided value is marked in place of its digest, so that it counts as a person'
 only where it is to replace edited values. A rejected value has a stamp, too, by which it counts as answered.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,7 +20,7 @@ from floridify_batch.export.document_reader import clean
 from floridify_batch.review.decision import DecidedRow, Verdict
 from floridify_batch.review.field import DEFINITION, PART_OF_SPEECH, ReviewField, is_reviewable, parsed, shown
 from floridify_batch.review.row import LONGEST_CELL, RowKey
-from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id, doc_id
+from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id, doc_id, is_id
 
 
 class Outcome(StrEnum):
@@ -239,12 +238,11 @@ def is_of_source(word: WordDocuments, definition: DocId) -> bool:
 
 def copy_of(word: WordDocuments, definition: Stored) -> Stored | None:
     """The copy of a source's definition; a copy's id leads back to its source, which is none."""
-    if copied_source(definition.document) is not None or not _ID.fullmatch(definition.id):
+    if copied_source(definition.document) is not None or not is_id(definition.id):
         return None
     return word.definitions.get(copied_id(definition.id))
 
 
-_ID = re.compile("[0-9a-f]{24}")
 _FORMULA = ("=", "+", "-", "@", "\t")
 _PROTECTED = tuple(f"'{each}" for each in _FORMULA)
 _NO_WORD = ("'=", "'+", "'@")

@@ -1,12 +1,11 @@
 """The rows of a review file: their columns, and the key by which a row is found in the database again."""
 
-import re
 from dataclasses import astuple, dataclass
 from typing import NamedTuple, Self
 
 from floridify_batch.components.change import Collection
 from floridify_batch.review.field import BY_NAME, ReviewField
-from floridify_batch.words.entry import DocId
+from floridify_batch.words.entry import DocId, is_id
 
 COLUMNS = (
     *("row ID", "word", "sense", "field", "value", "written by", "doubts", "score"),
@@ -23,12 +22,9 @@ _HOLDERS = {"definitions": Collection.DEFINITIONS, "entries": Collection.ENTRIES
 _NAMES = {collection: name for name, collection in _HOLDERS.items()}
 
 
-_ID = re.compile("[0-9a-fA-F]{24}")
-
-
-def is_id(text: str) -> bool:
-    """Whether a text is an id as this tool and Floridify write it. Rows need one: any other could have slashes."""
-    return _ID.fullmatch(text) is not None
+def is_key_part(identity: str) -> bool:
+    """Whether an id can be a part of a row's key: any other text could have slashes."""
+    return is_id(identity, any_case=True)
 
 
 class RowKey(NamedTuple):
@@ -59,7 +55,7 @@ class RowKey(NamedTuple):
         field = BY_NAME.get((collection, title)) if collection else None
         if collection is None or field is None or not holder or not digest or bool(place) != bool(field.linked):
             return None
-        if not all(map(is_id, filter(None, (holder, place)))):
+        if not all(map(is_key_part, filter(None, (holder, place)))):
             return None
         return cls(collection, DocId(holder), field, DocId(place) if place else None, digest)
 

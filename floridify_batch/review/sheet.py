@@ -13,7 +13,7 @@ from floridify_batch.database.lookup import Headword, ids_in, of_language
 from floridify_batch.database.provenance import Origin, Stamps, is_of_person, origins, stamps_of, text_origin
 from floridify_batch.database.store import MongoStore
 from floridify_batch.review.field import DEFINITION, FIELDS, ReviewField, is_reviewable, shown, texts_in
-from floridify_batch.review.row import RowKey, SheetRow, is_id
+from floridify_batch.review.row import RowKey, SheetRow, is_key_part
 from floridify_batch.words.entry import SYNTHESIS, doc_id
 
 type Document = Mapping[str, Any]
@@ -86,7 +86,7 @@ class _Sheet:
         for each in FIELDS[collection]:
             for document in self._documents(each, holder):
                 value = each.value(document)
-                if is_reviewable(each, value) and all(is_id(doc_id(one["_id"])) for one in (holder, document)):
+                if is_reviewable(each, value) and all(is_key_part(doc_id(one["_id"])) for one in (holder, document)):
                     place = doc_id(document["_id"]) if each.linked else None
                     key = RowKey(collection, doc_id(holder["_id"]), each, place, value_digest(value))
                     found = "\n".join(self._doubts(each, label, value))

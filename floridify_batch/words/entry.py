@@ -5,7 +5,7 @@ Ids are `DocId`, the 24 hex digits of a document's `_id`; the store converts the
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +43,14 @@ class DocId(str):
 def doc_id(value: object) -> DocId:
     """The `DocId` of a database's value."""
     return DocId(str(value))
+
+
+_ID, _ID_IN_ANY_CASE = re.compile("[0-9a-f]{24}"), re.compile("[0-9a-fA-F]{24}")
+
+
+def is_id(text: str, *, any_case: bool = False) -> bool:
+    """Whether a text is an id as this tool and Floridify write it; `any_case`: or as another program may write it."""
+    return (_ID_IN_ANY_CASE if any_case else _ID).fullmatch(text) is not None
 
 
 def derived_id(*parts: object) -> DocId:
@@ -274,6 +282,16 @@ _JOINED_SCRIPTS = (
     *("TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "MYANMAR", "KHMER", "TIBETAN"),
 )
 _VISIBLE_FORMATS = frozenset("\u06dd\u070f\u08e2\U000110bd\U000110cd") | frozenset(map(chr, range(0x600, 0x606)))
+
+
+def cleaned_words(texts: Iterable[str]) -> list[str]:
+    """The words of these texts, without repeated ones; a text that is no word stays as it is, to be reported."""
+    return [clean_word(each)[0] or each for each in dict.fromkeys(texts)]
+
+
+def words_without(texts: Iterable[str], stored: Set[str]) -> list[str]:
+    """Those of these texts of which no spelling is among the stored ones."""
+    return [each for each in texts if stored.isdisjoint(spellings_of(each))]
 
 
 def spellings_of(word: str) -> tuple[str, ...]:
