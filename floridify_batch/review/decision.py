@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -23,6 +22,7 @@ from floridify_batch.formatting import counted
 from floridify_batch.review.field import BY_NAME, DEFINITION, is_visible
 from floridify_batch.review.row import DECISION, EDITED, KEY, RowKey
 from floridify_batch.words.entry import DocId
+from floridify_batch.words.spreadsheet import sheet_rows
 
 
 class Verdict(StrEnum):
@@ -287,8 +287,8 @@ def _records(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
     except OSError as error:
         raise UsageError(f"The file {path} cannot be read: {error.strerror}.") from None
     if start.startswith(b"PK\x03\x04"):
-        with _sheet(path) as rows:
-            yield rows
+        sheet = sheet_rows(path, formulas=True, kind="an Excel file")
+        yield ([_text_of(cell) for cell in row] for row in sheet)
         return
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as text:
@@ -319,25 +319,6 @@ def _sound(records: Iterator[list[str]]) -> Iterator[Sequence[Any]]:
             return
         except csv.Error as error:
             yield (error,)
-
-
-@contextmanager
-def _sheet(path: Path) -> Iterator[Iterator[Sequence[Any]]]:
-    """The rows of an Excel file's first sheet."""
-    try:
-        openpyxl = import_module("openpyxl")
-    except ImportError:
-        raise UsageError(
-            f"Reading {path} needs openpyxl, which the extra xlsx of batch-synth installs; or save the sheet as CSV."
-        ) from None
-    try:
-        book = openpyxl.load_workbook(path, read_only=True)
-    except Exception as error:  # openpyxl raises whatever a damaged file makes fail
-        raise UsageError(f"{path} cannot be read as an Excel file: {error}.") from None
-    try:
-        yield ([_text_of(cell) for cell in row] for row in book.worksheets[0].iter_rows(values_only=True))
-    finally:
-        book.close()
 
 
 def _text_of(value: Any) -> Any:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import overload
@@ -18,6 +17,7 @@ from floridify_batch.formatting import count, counted
 from floridify_batch.words.entry import clean_word
 from floridify_batch.words.list_format import parse
 from floridify_batch.words.list_table import Listing, Row, Source, read_columns
+from floridify_batch.words.spreadsheet import sheet_rows
 
 LIST_MAX_BYTES = 500_000_000
 """Maximum size of a word list; the largest in use, with 1.7 million lines, has 25 MB."""
@@ -296,18 +296,9 @@ def _read(path: Path) -> bytes:
 
 def _spreadsheet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a spreadsheet's first sheet."""
-    try:
-        openpyxl = import_module("openpyxl")
-    except ImportError:
-        raise UsageError(
-            f"Reading {path} needs openpyxl, which the extra xlsx of batch-synth installs; or save the sheet as CSV."
-        ) from None
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
-    except Exception as error:
-        raise UsageError(f"{path} cannot be read as a spreadsheet: {error}.") from None
-    return ((number, ["" if cell is None else str(cell) for cell in row]) for number, row in enumerate(rows, 1) if row)
+    for number, row in enumerate(sheet_rows(path), 1):
+        if row:
+            yield number, ["" if cell is None else str(cell) for cell in row]
 
 
 # ── encodings ──────────────────────────────────────────────────────────────────────────────────────────────────────
