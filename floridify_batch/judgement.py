@@ -1,8 +1,8 @@
 """The judgement of a definition and its examples, as a function of the library."""
 
 from floridify_batch.components.judgement import RECIPE, JudgementResponse
-from floridify_batch.definition_conversion import DefinitionLike, WordLike, entry_of, text_of, view_of
-from floridify_batch.synthesis import AnyConnector, Call, ask
+from floridify_batch.definition_conversion import DefinitionLike, WordLike
+from floridify_batch.synthesis import AnyConnector, Call, ask_about
 
 
 async def judge_definition(
@@ -14,5 +14,4 @@ async def judge_definition(
     language: str | None = None,
 ) -> JudgementResponse:
     """Return a score from 1 to 5 with a reason for a definition (number 1) and for each of its `examples`."""
-    view = view_of(definition, text_of(word))
-    return await ask(RECIPE, entry_of(word, language, [view]), view, Call(ai, language, None, state_tracker))
+    return await ask_about(RECIPE, word, definition, Call(ai, language, None, state_tracker))

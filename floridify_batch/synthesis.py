@@ -139,9 +139,10 @@ async def notify(state_tracker: object, **news: object) -> None:
 # ── components of a definition ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _ask_of[R: BaseModel](
+async def ask_about[R: BaseModel](
     recipe: Recipe[Any, R], word: str | WordLike, definition: DefinitionLike, call: Call
 ) -> R:
+    """Answer a component's request about a definition, as the language and the connector of the call have it."""
     view = view_of(definition, text_of(word))
     return await ask(recipe, entry_of(word, call.language, [view]), view, call)
 
@@ -156,7 +157,7 @@ async def synthesize_synonyms(
     language: str | None = None,
 ) -> SynonymGenerationResponse:
     """Return synonyms, best first, without those that the definition has."""
-    return await _ask_of(SYNONYMS, word, definition, Call(ai, language, count, state_tracker, force_refresh))
+    return await ask_about(SYNONYMS, word, definition, Call(ai, language, count, state_tracker, force_refresh))
 
 
 async def synthesize_antonyms(
@@ -169,7 +170,7 @@ async def synthesize_antonyms(
     language: str | None = None,
 ) -> AntonymResponse:
     """Return antonyms, best first, without those that the definition has."""
-    return await _ask_of(ANTONYMS, word, definition, Call(ai, language, count, state_tracker, force_refresh))
+    return await ask_about(ANTONYMS, word, definition, Call(ai, language, count, state_tracker, force_refresh))
 
 
 async def generate_examples(
@@ -182,7 +183,7 @@ async def generate_examples(
     language: str | None = None,
 ) -> ExampleGenerationResponse:
     """Return example sentences for this sense of the word."""
-    return await _ask_of(EXAMPLES, word, definition, Call(ai, language, count, state_tracker))
+    return await ask_about(EXAMPLES, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def assess_definition_cefr(
@@ -194,7 +195,7 @@ async def assess_definition_cefr(
     language: str | None = None,
 ) -> CEFRLevelResponse:
     """Return the CEFR level of this sense, A1 to C2."""
-    return await _ask_of(CEFR_LEVEL, word, definition, Call(ai, language, None, state_tracker))
+    return await ask_about(CEFR_LEVEL, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_definition_frequency(
@@ -206,7 +207,7 @@ async def assess_definition_frequency(
     language: str | None = None,
 ) -> FrequencyBandResponse:
     """Return the frequency band of this sense, from 1 (most common) to 5."""
-    return await _ask_of(FREQUENCY_BAND, word, definition, Call(ai, language, None, state_tracker))
+    return await ask_about(FREQUENCY_BAND, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_collocations(
@@ -219,7 +220,7 @@ async def assess_collocations(
     language: str | None = None,
 ) -> CollocationResponse:
     """Return collocations of this sense, each with its type and its frequency from 0 to 1."""
-    return await _ask_of(COLLOCATIONS, word, definition, Call(ai, language, count, state_tracker))
+    return await ask_about(COLLOCATIONS, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def usage_note_generation(
@@ -232,7 +233,7 @@ async def usage_note_generation(
     language: str | None = None,
 ) -> UsageNoteResponse:
     """Return usage notes for this sense."""
-    return await _ask_of(USAGE_NOTES, word, definition, Call(ai, language, count, state_tracker))
+    return await ask_about(USAGE_NOTES, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def classify_definition_register(
@@ -244,7 +245,7 @@ async def classify_definition_register(
     language: str | None = None,
 ) -> RegisterClassificationResponse:
     """Return the register of this sense."""
-    return await _ask_of(REGISTER, word, definition, Call(ai, language, None, state_tracker))
+    return await ask_about(REGISTER, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_definition_domain(
@@ -256,7 +257,7 @@ async def assess_definition_domain(
     language: str | None = None,
 ) -> DomainIdentificationResponse:
     """Return the subject field of this sense; None for general language."""
-    return await _ask_of(DOMAIN, word, definition, Call(ai, language, None, state_tracker))
+    return await ask_about(DOMAIN, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_grammar_patterns(
@@ -269,7 +270,7 @@ async def assess_grammar_patterns(
     language: str | None = None,
 ) -> GrammarPatternResponse:
     """Return the grammar patterns of this sense, each with its description."""
-    return await _ask_of(GRAMMAR_PATTERNS, word, definition, Call(ai, language, count, state_tracker))
+    return await ask_about(GRAMMAR_PATTERNS, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def assess_regional_variants(
@@ -281,7 +282,7 @@ async def assess_regional_variants(
     language: str | None = None,
 ) -> RegionalVariantResponse:
     """Return the regions of this sense; none if it is used everywhere."""
-    return await _ask_of(REGIONAL_VARIANTS, word, definition, Call(ai, language, None, state_tracker))
+    return await ask_about(REGIONAL_VARIANTS, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def synthesize_word_forms(
