@@ -1,7 +1,9 @@
 """Anki: a package with one note per entry, whose database genanki writes.
 
 Notes are written one by one and never collected in a deck, so that memory stays constant. A note is identified by the
-id of its entry: the import of a later export updates it and keeps its schedule.
+id of its entry: the import of a later export updates it and keeps its schedule. Anki updates notes of a later time: it is
+the start of the export's day, or that of the entry's last change on this day, so that the same entries give the same
+bytes.
 """
 
 import sqlite3
@@ -31,6 +33,7 @@ _BACK = "{{FrontSide}} <small>{{Pronunciation}}</small><hr id=answer>{{Entry}}"
 _CSS = ".card { font-family: serif; font-size: 20px; text-align: left; }"
 
 _SMALLEST_ID = 1 << 30
+_LAST_SECOND = 24 * 3600 - 1
 
 
 class Anki:
@@ -55,7 +58,12 @@ class Anki:
         texts = (escaped(entry.headword), number, escaped(spoken(entry)), _entry(entry))
         fields = [text.replace("[", "&#91;") for text in texts]  # Anki would take [sound:…] and [latex] for commands
         note = self._genanki.Note(self._note_type, fields, tags=dict.fromkeys(_tags(entry)), guid=entry.id)
-        note.write_to_db(self._cursor, self._time, self._deck_id, self._ids)
+        note.write_to_db(self._cursor, self._modified(entry), self._deck_id, self._ids)
+
+    def _modified(self, entry: ExportedEntry) -> float:
+        """The time of a note, which is one of the export's day: a wrong clock must not outdate the next day's export."""
+        changed = entry.changed.timestamp() if entry.changed else self._time
+        return min(max(changed, self._time), self._time + _LAST_SECOND)
 
     def finish(self) -> list[str]:
         """Write the package."""

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -81,6 +82,7 @@ class DocumentReader:
             images=sum(len(ids_in(each, "image_ids")) for each in headword.entries),
             recordings=sum(len(ids_in(each, "audio_file_ids")) for each in headword.pronunciations),
             provenance=_clean(word_origins(headword, stamps)),
+            changed=max(filter(None, map(_changed, _documents(headword))), default=None),
         )
 
     # ── parts of an entry ──────────────────────────────────────────────────────────────────────────────────────────
@@ -253,6 +255,22 @@ def _ids_of(documents: Iterable[Document]) -> set[str]:
 
 def _ids(definition: Document) -> list[Any]:
     return ids_in(definition, "example_ids")
+
+
+# ── times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _documents(headword: Headword) -> Iterator[Document]:
+    yield headword.word
+    for each in (headword.entries, headword.definitions, headword.examples, headword.pronunciations, headword.facts):
+        yield from each
+
+
+def _changed(document: Document) -> datetime | None:
+    """The time of a document's last change, or of its creation."""
+    times = (document.get(name) for name in ("updated_at", "created_at"))
+    time = next((each for each in times if isinstance(each, datetime)), None)
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 # ── provenance ─────────────────────────────────────────────────────────────────────────────────────────────────────

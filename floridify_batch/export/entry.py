@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from floridify_batch.database.provenance import Origin
@@ -143,6 +144,8 @@ class ExportedEntry(_Attributed):
     recordings: int = 0
     """The number of recordings of the pronunciation."""
     provenance: Mapping[str, Origin] = field(default_factory=dict)
+    changed: datetime | None = None
+    """The time of the last change of its documents, as far as they have one."""
 
     @property
     def phrase_examples(self) -> bool:

@@ -71,6 +71,15 @@ def test_dangling_references() -> None:
     assert dict(reader.dangling) == {"example_ids": 1, "fact_ids": 1}
 
 
+def test_time_of_the_last_change() -> None:
+    """The time of an entry is that of the last change of any of its documents; a document may have none."""
+    first, later = datetime(2026, 3, 1, 8, tzinfo=UTC), datetime(2026, 3, 1, 9)  # noqa: DTZ001  as some clients store
+    assert read({})[0].changed is None
+    assert read({"created_at": first, "updated_at": "soon"})[0].changed == first
+    examples = [{"_id": "x", "text": "the bank", "created_at": first, "updated_at": later}]
+    assert read({"updated_at": first}, examples=examples)[0].changed == later.replace(tzinfo=UTC)
+
+
 def test_provenance() -> None:
     """A generated value has its model and day; one that was changed since is edited."""
     digests = {"synonyms": value_digest(["shore"]), "antonyms": value_digest(["sea"])}

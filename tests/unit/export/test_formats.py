@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -377,6 +378,19 @@ def test_a_later_export_updates_notes(tmp_path: Path) -> None:
             seen += database.execute("SELECT guid, mid, did, notes.mod FROM notes JOIN cards ON nid = notes.id")
     assert seen[0][:3] == seen[1][:3]
     assert seen[1][3] - seen[0][3] == 7 * 24 * 3600
+
+
+def test_a_change_of_the_same_day_updates_notes(tmp_path: Path) -> None:
+    """A note's time is that of its entry's last change on the export's day, by which Anki updates it: to the second."""
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    changes = (-timedelta(days=9), timedelta(hours=8), timedelta(hours=8, seconds=1), timedelta(days=400))
+    entries = [an_entry(identity=f"66b{n}", changed=start + change) for n, change in enumerate(changes)]
+    content, _ = written(Format.ANKI, an_entry(), *entries)
+    with ZipFile(BytesIO(content)) as archive:
+        path = archive.extract("collection.anki2", tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        times = [time for (time,) in database.execute("SELECT mod FROM notes ORDER BY id")]
+    assert [time - start.timestamp() for time in times] == [0, 0, 8 * 3600, 8 * 3600 + 1, 24 * 3600 - 1]
 
 
 def test_anki_without_genanki(monkeypatch: pytest.MonkeyPatch) -> None:
