@@ -23,9 +23,13 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class DocumentSchema:
-    """The validators of one collection by field, and the fields that every document has."""
+    """The validators of one collection: of a document with any of its fields, and of each field.
+
+    `required`: the fields that every document has.
+    """
 
     collection: str
+    document: SchemaValidator
     fields: Mapping[str, SchemaValidator]
     required: frozenset[str]
 
@@ -44,6 +48,8 @@ class DocumentSchema:
 
     def unreadable(self, fields: Mapping[str, Any]) -> set[str]:
         """The fields of another author whose values Floridify could not read, by the rules of its own models."""
+        if self.document.isinstance_python(fields, strict=False):
+            return set()
         checked = ((name, self.fields.get(name), value) for name, value in fields.items())
         return {name for name, each, value in checked if each and not each.isinstance_python(value, strict=False)}
 
@@ -91,8 +97,11 @@ def _compiled(path: Path) -> DocumentSchema:
 
     schema = orjson.loads(path.read_bytes())
     definitions, config = schema.get("$defs", {}), CoreConfig(strict=True)
-    fields = {name: SchemaValidator(_node(each, definitions), config) for name, each in schema["properties"].items()}
-    return DocumentSchema(path.stem, fields, frozenset(schema.get("required", ())))
+    nodes = {name: _node(each, definitions) for name, each in schema["properties"].items()}
+    some = {name: core_schema.typed_dict_field(node, required=False) for name, node in nodes.items()}
+    fields = {name: SchemaValidator(node, config) for name, node in nodes.items()}
+    required = frozenset(schema.get("required", ()))
+    return DocumentSchema(path.stem, SchemaValidator(core_schema.typed_dict_schema(some), config), fields, required)
 
 
 type _Schema = Mapping[str, Any]

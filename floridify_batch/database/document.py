@@ -333,10 +333,10 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
 
 def encoded(value: Any, layout: Layout = TODAY) -> Any:
     """A value as the database holds it, with references at any depth in the layout's spelling."""
-    if isinstance(value, DocId):
-        return spelled(value, as_string=layout.string_references)
     if isinstance(value, dict):  # most values of a document are plain, and need no call
         return {key: each if type(each) in PLAIN else encoded(each, layout) for key, each in value.items()}
+    if isinstance(value, DocId):
+        return spelled(value, as_string=layout.string_references)
     if isinstance(value, list | tuple):
         return [each if type(each) in PLAIN else encoded(each, layout) for each in value]
     return value

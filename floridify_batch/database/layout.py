@@ -262,13 +262,11 @@ PLAIN = frozenset({type(None), str, int, float, bool, datetime})
 
 def as_strings(value: Any) -> Any:
     """A value with all ObjectIds in it as strings."""
-    if isinstance(value, _object_id()):
-        return str(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):  # most values of a document are plain, and need no call
         return {key: each if type(each) in PLAIN else as_strings(each) for key, each in value.items()}
     if isinstance(value, list):
         return [each if type(each) in PLAIN else as_strings(each) for each in value]
-    return value
+    return str(value) if isinstance(value, _object_id()) else value
 
 
 @cache
