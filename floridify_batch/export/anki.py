@@ -1,9 +1,8 @@
 """Anki: a package with one note per entry, whose database genanki writes.
 
 Notes are written one by one and never collected in a deck, so that memory stays constant. A note is identified by the
-id of its entry: the import of a later export updates it and keeps its schedule. Anki updates notes of a later time: it is
-the start of the export's day, or that of the entry's last change on this day, so that the same entries give the same
-bytes.
+id of its entry: the import of a later export updates it and keeps its schedule. Anki updates a note if its time is later:
+the start of the export's day, or the entry's last change on this day, so that the same entries give the same bytes.
 """
 
 import sqlite3
@@ -61,7 +60,7 @@ class Anki:
         note.write_to_db(self._cursor, self._modified(entry), self._deck_id, self._ids)
 
     def _modified(self, entry: ExportedEntry) -> float:
-        """The time of a note, which is one of the export's day: a wrong clock must not outdate the next day's export."""
+        """The time of a note, on the export's day: a wrong clock must not outdate the next day's export."""
         changed = entry.changed.timestamp() if entry.changed else self._time
         return min(max(changed, self._time), self._time + _LAST_SECOND)
 
