@@ -1,8 +1,9 @@
 """Anki: a package with one note per entry, whose database genanki writes.
 
 Notes are written one by one and never collected in a deck, so that memory stays constant. A note is identified by the
-id of its entry: the import of a later export updates it and keeps its schedule. Anki updates a note if its time is later:
-the start of the export's day, or the entry's last change on this day, so that the same entries give the same bytes.
+id of its entry: the import of a later export updates it and keeps its schedule. Anki updates a note if its time is
+later: the start of the export's day, or the entry's last change on this day, so that the same entries give the same
+bytes.
 """
 
 import sqlite3
