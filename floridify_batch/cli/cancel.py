@@ -53,7 +53,7 @@ def cancel(
     output: OutputOption = "auto",
     quiet: QuietOption = False,
 ) -> None:
-    """Cancel batches and store the answers they completed."""
+    """Cancel batches and store their completed answers."""
     from floridify_batch.cli.service import find_batch
     from floridify_batch.cli.session import Session
 

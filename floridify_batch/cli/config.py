@@ -27,7 +27,7 @@ def config(
     context: typer.Context,
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[LIST AND OPTIONS OF RUN]...", help="As for run.", rich_help_panel="Content"),
+        typer.Argument(metavar="[LIST AND OPTIONS OF RUN]...", help="The same as for run.", rich_help_panel="Content"),
     ] = None,
 ) -> None:
     """Show a new run's settings and where each comes from."""

@@ -35,7 +35,7 @@ HeadwordsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[WORD]...",
-        help="Headwords (default: the only run's).",
+        help="Headwords (default: those of the run here).",
         rich_help_panel="Content",
         autocompletion=completion.words,
     ),
@@ -126,7 +126,7 @@ RunLanguageOption = Annotated[
         callback=_optional_language,
         envvar=_env("LANGUAGE"),
         metavar="CODE",
-        help="Language of the word (default: the run's).",
+        help="Language of the words (default: the run's).",
         autocompletion=completion.languages,
     ),
 ]
@@ -156,7 +156,7 @@ ModelForOption = Annotated[
         "--model-for",
         envvar=_env("MODEL_FOR"),
         metavar="NAMES=MODEL",
-        help="Model of some components; repeatable.",
+        help="Model for some components; repeatable.",
     ),
 ]
 JudgeOption = Annotated[
@@ -165,13 +165,15 @@ JudgeOption = Annotated[
 ]
 JudgeSampleOption = Annotated[
     str | None,
-    _advanced("--judge-sample", envvar=_env("JUDGE_SAMPLE"), metavar="SHARE", help="Share of senses to judge: 5%."),
+    _advanced(
+        "--judge-sample", envvar=_env("JUDGE_SAMPLE"), metavar="SHARE", help="Share of senses to judge, such as 5%."
+    ),
 ]
 PilotOption = Annotated[
     int | None,
-    _advanced("--pilot", envvar=_env("PILOT"), metavar="N", min=1, help="Process N words at once before the rest."),
+    _advanced("--pilot", envvar=_env("PILOT"), metavar="N", min=1, help="Process N words without batches first."),
 ]
-PilotOnlyOption = Annotated[bool, _advanced("--pilot-only", help="End after the pilot.")]
+PilotOnlyOption = Annotated[bool, _advanced("--pilot-only", help="Stop after the pilot.")]
 AnswersOption = Annotated[
     AnswerShape,
     _advanced(
@@ -194,7 +196,7 @@ PackOption = Annotated[
 ]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]
 StaleOption = Annotated[
-    bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of another prompt or model.")
+    bool, _content("--stale", envvar=_env("STALE"), help="Regenerate if the prompt or model changed.")
 ]
 ReplaceEditedOption = Annotated[
     bool,
@@ -216,7 +218,7 @@ ScaleOption = Annotated[
         "--frequency-scale",
         envvar=_env("FREQUENCY_SCALE"),
         metavar="ORDER",
-        help="What band 1 is: common-first, rare-first.",
+        help="Meaning of band 1: common-first or rare-first.",
         show_default=False,
     ),
 ]
@@ -283,7 +285,7 @@ CleanYesOption = Annotated[bool, _control("--yes", "-y", envvar=_env("YES"), hel
 ConfirmedOption = Annotated[bool, _control("--yes", "-y", help="Skip the confirmation.")]
 """The same for commands that change a database; no variable sets it."""
 ImmediateOption = Annotated[
-    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send one by one, at the standard price.")
+    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send without batches, at the standard price.")
 ]
 MaxCostOption = Annotated[str | None, _cost(envvar=_env("MAX_COST"), metavar="USD", help="Cost limit in US dollars.")]
 PriceOption = Annotated[
@@ -312,7 +314,8 @@ NoWaitOption = Annotated[
     bool, _control("--no-wait", envvar=_env("NO_WAIT"), help="Exit instead of waiting for batches.")
 ]
 NotifyOption = Annotated[
-    str | None, _advanced("--notify", envvar=_env("NOTIFY"), metavar="CMD", help="Command for the end of the run.")
+    str | None,
+    _advanced("--notify", envvar=_env("NOTIFY"), metavar="CMD", help="Command to run when the session ends."),
 ]
 AttemptsOption = Annotated[
     int, _advanced(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Attempts per request.")
@@ -322,7 +325,7 @@ MaxBatchesOption = Annotated[
     _control(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Maximum batches in flight (default: 20)."),
 ]
 QueuedTokensOption = Annotated[
-    int | None, _advanced(min=1, envvar=_env("MAX_QUEUED_TOKENS"), metavar="N", help="Limit of input tokens in flight.")
+    int | None, _advanced(min=1, envvar=_env("MAX_QUEUED_TOKENS"), metavar="N", help="Limit on input tokens in flight.")
 ]
 PollOption = Annotated[
     float | None,
@@ -335,7 +338,9 @@ PatienceOption = Annotated[
 NoPreflightOption = Annotated[
     bool, _advanced("--no-preflight", envvar=_env("NO_PREFLIGHT"), help="Skip the trial requests of a large run.")
 ]
-AcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", help="Accept a database without the answers.")]
+AcceptDatabaseOption = Annotated[
+    bool, _advanced("--accept-database", help="Accept a database without the run's answers.")
+]
 HiddenAcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", hidden=True)]
 """The same, hidden from help: it is rarely needed, and the error that requires it names it."""
 
@@ -345,7 +350,7 @@ LookupOption = Annotated[
         min=0.0,
         envvar=_env("LOOKUP_SECONDS"),
         metavar="N",
-        help="Seconds to look for a batch (default: 60).",
+        help="Seconds to search for an unconfirmed batch (default: 60).",
     ),
 ]
 RequestOption = Annotated[
@@ -388,5 +393,5 @@ LogFileOption = Annotated[
     _advanced("--log-file", envvar=_env("LOG_FILE"), metavar="FILE", help="Also append log lines to this file."),
 ]
 QuietOption = Annotated[bool, _output("--quiet", "-q", envvar=_env("QUIET"), help="Print only errors and the summary.")]
-DelimiterOption = Annotated[str | None, _output(metavar="NAME", help="Of a csv: comma (default), semicolon or tab.")]
+DelimiterOption = Annotated[str | None, _output(metavar="NAME", help="In CSV: comma (default), semicolon or tab.")]
 JsonOption = Annotated[bool, _output("--json", help="Print one JSON object.")]
