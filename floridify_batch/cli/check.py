@@ -102,7 +102,7 @@ def _print(report: CheckReport) -> None:
     if report.doubts:
         console.print(doubts_table(report.doubts, console.width))
     for word, copy in report.changed:
-        say(f"{word} ({copy.sense}): its source has changed since it was copied. It reads now: {copy.source}")
+        say(f"{word} ({copy.sense}): the source has changed since it was copied, and now reads: {copy.source}")
     for word in report.missing[:_MISSING_SHOWN]:
         say_on_stderr(f"No entry for “{word}”.")
     if more := report.missing[_MISSING_SHOWN:]:
@@ -110,7 +110,7 @@ def _print(report: CheckReport) -> None:
     doubts, entries = counted(len(report.doubts), "doubt"), counted(report.entries, "entry", "entries")
     say(f"{doubts} in {entries}{_by_severity(report)}.")
     if report.doubts:
-        say("To decide on them in a file: batch-synth review --out review.csv")
+        say("To review them in a file: batch-synth review --out review.csv")
 
 
 def _by_severity(report: CheckReport) -> str:

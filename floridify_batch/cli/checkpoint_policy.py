@@ -50,8 +50,9 @@ def refuse_to_pay_twice(checkpoint: Checkpoint) -> None:
     if batches:
         raise CheckpointError(
             f"{checkpoint.path} is missing, but its previous version {checkpoint.previous_path} has "
-            f"{counted(len(batches), 'batch', 'batches')} whose results are not stored. Delete it, too, to pay for "
-            f"them again; or copy it to {checkpoint.path}, then resume: {to_type('resume', checkpoint.path)}"
+            f"{counted(len(batches), 'batch', 'batches')} whose results are not stored. Delete it, too, if you "
+            f"want to pay for them again; otherwise, copy it to {checkpoint.path} and resume: "
+            f"{to_type('resume', checkpoint.path)}"
         )
 
 
@@ -99,8 +100,8 @@ def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
     say(f"Nothing to do: {checkpoint.path} is finished, {words}.")
     if ledger.missing:
         say(f"- Retry failed and incomplete words: {to_type('resume', checkpoint.path)} --retry-failed")
-    say("- Request what has become missing since: pass another --checkpoint to run.")
-    say("- Regenerate everything: add --force to run.")
+    say("- Request values that are missing now: run with another --checkpoint.")
+    say("- Regenerate everything: run with --force.")
     return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS
 
 
@@ -121,5 +122,5 @@ def check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:
     in_flight = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED, ChunkState.ANSWERED)]
     unknown = [each for each in batch_ids if each not in in_flight]
     if unknown:
-        known = f"in flight are {', '.join(filter(None, in_flight))}" if in_flight else "no batch is in flight"
+        known = f"batches in flight: {', '.join(filter(None, in_flight))}" if in_flight else "no batch is in flight"
         raise UsageError(f"--give-up {unknown[0]}: the run has no such batch in flight; {known}.")

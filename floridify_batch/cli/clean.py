@@ -50,7 +50,7 @@ class Remains:
         return f"kept: {self.kept}" if self.kept else ended
 
 
-_BY_NAME = "words: {}; resume --retry-failed may complete them, clean CHECKPOINT removes the run"
+_BY_NAME = "words: {}; resume --retry-failed may complete them; clean CHECKPOINT removes the run"
 
 
 def clean(
@@ -107,7 +107,7 @@ def _entries_stay(removed: Sequence[Remains]) -> str:
     if not names:
         return "The database is not changed."
     places = f"database{'s' * (len(names) > 1)} {', '.join(names)}"
-    option = "" if names == [DEFAULT_DATABASE] else "; show, check and export read it with --database NAME"
+    option = "" if names == [DEFAULT_DATABASE] else "; show, check and export need --database NAME"
     return f"The entries stay in the {places}{option}."
 
 

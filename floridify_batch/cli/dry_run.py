@@ -85,8 +85,8 @@ def notes_on_run(
     totals, expected = ledger.totals(), expected_in_flight(ledger)
     in_flight = sum(record.words for record in ledger.in_state(*COMMITTED) if record.refused is None)
     rest = (
-        f"These words remain in {checkpoint.path}, {form}: {counted(totals.processed, 'word')} processed, "
-        f"{count(totals.failed)} failed, {dollars(totals.cost)} spent."
+        f"The estimate covers the words that remain in {checkpoint.path}, {form}: "
+        f"{counted(totals.processed, 'word')} processed, {count(totals.failed)} failed, {dollars(totals.cost)} spent."
     )
     if not in_flight:
         return [rest]

@@ -45,7 +45,7 @@ def export(
         Path | None,
         typer.Argument(
             metavar="[LIST]",
-            help="List or checkpoint (default: the only one).",
+            help="List or checkpoint (default: the one here).",
             rich_help_panel="Content",
             autocompletion=completion.checkpoints,
             show_default=False,
@@ -146,7 +146,7 @@ def _of_run(
         words = read_normalised(checkpoint.words_path)
     except (OSError, UnicodeDecodeError):
         raise CheckpointError(
-            f"The word list of {checkpoint.path} is missing in {checkpoint.folder}; pass a word list, or --all."
+            f"The word list of {checkpoint.path} is missing from {checkpoint.folder}; pass a word list, or --all."
         ) from None
     place = place_of_run(ledger, checkpoint, mongo_url, database)
     return place, Selection(words, language or ledger.run.settings.language)

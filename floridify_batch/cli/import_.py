@@ -56,14 +56,14 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
             async with opened(place, say_on_stderr) as store:
                 tally = await import_articles(store, articles, wanted.language, reading, progress)
     except asyncio.CancelledError:
-        say_on_stderr("The part that was read is imported; run the same command again to import the rest.")
+        say_on_stderr("The part that was read has been imported; run the same command again to import the rest.")
         raise
     for line in [*_invalid_lines(reading), *summary(path.name, reading, tally)]:
         say(line)
     if reading.damaged:
         raise UsageError(
-            f"{path} is {reading.damaged}: the lines before that are imported. Get a complete file, then import it "
-            "again."
+            f"{path} is {reading.damaged}: the lines before that have been imported. Get a complete file, and "
+            "import it again."
         )
 
 
@@ -89,7 +89,7 @@ def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
     parts += [skipped_text(reading.skipped, DEFINITION_REASONS)] * bool(skipped)
     yield f"Definitions: {tally.definitions.occurrences() + tally.odd + skipped:,}: {', '.join(parts)}."
     if tally.odd:
-        yield f"Definitions are left out where nothing can be added to a stored entry; the first: {tally.first_odd}."
+        yield f"Definitions were left out for entries to which nothing can be added; the first: {tally.first_odd}."
 
 
 def _invalid_lines(reading: "ReadStats") -> Iterator[str]:

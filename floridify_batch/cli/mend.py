@@ -76,7 +76,7 @@ def _lines(due: "Migrated") -> Iterator[str]:
     if due.definitions:
         copies = counted(due.definitions, "copy", "copies")
         entries = counted(due.entries, "synthesis entry", "synthesis entries")
-        yield f"{copies} of providers' definitions in {entries} that should own them."
+        yield f"{copies} of providers' definitions for {entries} without their own."
     for number, one, many, fault in (
         (due.temperatures, "model", "models", "without a temperature"),
         (due.references, "definition", "definitions", "with references of an older form"),

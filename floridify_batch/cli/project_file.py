@@ -263,7 +263,7 @@ def _as_option(name: str, value: Any, folder: Path) -> Any:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{_option(name)} must be a text in quotation marks.")
+        raise UsageError(f"{_option(name)} must be a string in quotation marks.")
     return value
 
 

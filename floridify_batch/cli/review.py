@@ -54,7 +54,7 @@ def review(
             "--in",
             "-i",
             metavar="FILE",
-            help="Store the decisions in FILE.",
+            help="Read decisions from FILE and store them.",
             rich_help_panel="Control",
         ),
     ] = None,
@@ -76,9 +76,9 @@ def review(
     if everything and words:
         raise UsageError("WORD and --all exclude each other; pass one of them.")
     if out is not None and dry_run:
-        raise UsageError("--dry-run checks the decisions of --in; it does not go with --out.")
+        raise UsageError("--dry-run checks the decisions of --in; it cannot be combined with --out.")
     if decided is not None and (words or everything):
-        raise UsageError("--in stores the decisions of all words in its file; leave the words out.")
+        raise UsageError("--in stores the decisions of all words in its file; omit the words.")
     place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
     if decided is not None:
         raise typer.Exit(store_review(place, decided, write=not dry_run))
@@ -188,9 +188,9 @@ def _sentences(result: "ReviewResult", place: "Place", *, write: bool) -> list[s
     stored = f"{counted(result.changes, 'decision')} {'stored' if write else 'to store'} in {place}: {numbers}."
     lines = [stored if result.changes else f"Nothing to store in {place}."]
     if unchanged := result.outcomes[Outcome.UNCHANGED]:
-        lines.append(f"Unchanged: {counted(unchanged, 'decision')}, stored before or about a rejected definition.")
+        lines.append(f"Unchanged: {counted(unchanged, 'decision')}, already stored, or about a rejected definition.")
     if result.outcomes and not result.words:
-        lines.append("None of its rows is in that database; if it is another one, pass --database or --mongo-url.")
+        lines.append("None of the file's rows is in this database; to choose another, pass --database or --mongo-url.")
     if result.refused:
         lines.append(f"Not applied: {counted(result.refused, 'row')}, named above.")
     if result.undecided:

@@ -152,7 +152,7 @@ def _tier_of(tier: str | None, *, immediate: bool) -> str | None:
     if tier not in (None, FLEX):
         raise UsageError(f"--service-tier {tier}: the only tier is flex.")
     if tier and not immediate:
-        raise UsageError("--service-tier applies to --immediate only; batches have the same price.")
+        raise UsageError("--service-tier applies to --immediate only; batches already have that price.")
     return tier
 
 
@@ -229,7 +229,7 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
 def _with_pilot(session: "Session", words: int, *, only: bool) -> "Session":
     """The session with a pilot of so many words. Raises `UsageError`."""
     if only and not words:
-        raise UsageError("--pilot-only ends after the pilot; pass --pilot N with it.")
+        raise UsageError("--pilot-only stops after the pilot; pass --pilot N, too.")
     return replace(session, pilot=words, pilot_only=only)
 
 

@@ -218,7 +218,7 @@ async def _pilot(
     if ledger is not None and ledger.finished:
         return None, ledger
     if ledger is not None and code == ExitCode.STOPPED:
-        say("Stopped in the pilot. To continue with it, repeat the command.", err=True)
+        say("Stopped during the pilot. To continue it, repeat the command.", err=True)
     return code, None
 
 
@@ -371,7 +371,7 @@ def _apply_changes(ledger: Ledger, changes: Mapping[str, Any]) -> bool:
     ledger.reopen_refused()
     templates = ledger.run.settings.templates
     if templates and not Path(templates).is_dir():
-        raise UsageError(f"The run's folder of templates is not at {templates}; pass its place: resume --templates DIR")
+        raise UsageError(f"The run's templates are not at {templates}; pass their new path: resume --templates DIR")
     return (model, models) != (present.model, present.models)
 
 

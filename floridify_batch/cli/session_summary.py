@@ -55,7 +55,9 @@ def conclude(reason: StopReason, ledger: Ledger, checkpoint: Checkpoint, in_flig
         return ExitCode.STOPPED
     if reason is StopReason.IN_FLIGHT:
         any_created = next(iter(ledger.in_state(ChunkState.SUBMITTED)), None) is not None
-        how = "Batches are in flight. Collect their results" if any_created else "No batch is created yet. Go on"
+        how = (
+            "Batches are in flight. Collect their results" if any_created else "No batch has been created yet. Continue"
+        )
         say(f"{how} with: {resume_command}")
         return in_flight
     if reason is StopReason.COST_LIMIT:

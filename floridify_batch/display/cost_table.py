@@ -82,7 +82,7 @@ def _against_one_by_one(costs: Costs) -> Iterator[_Row]:
     """The cost of immediate calls about one definition each, with full answers, where that is more."""
     own, other = costs.own, costs.one_by_one
     if own is not None and other is not None and other > own:
-        yield "by single calls", f"about {dollars(other)} with full answers{_less(own, other)}"
+        yield "with single calls", f"about {dollars(other)} with full answers{_less(own, other)}"
 
 
 def _less(own: Decimal, other: Decimal) -> str:
@@ -149,7 +149,7 @@ def _batches(rows: Sequence[BatchCost], width: int, most: int | None) -> Iterato
         if row.differs and row.billed:
             yield Text(
                 f"Batch {row.chunk}: the service reports {count(row.billed.input)} input and "
-                f"{count(row.billed.output)} output tokens, which differs from the sum over its answers."
+                f"{count(row.billed.output)} output tokens, which differ from the sum over its answers."
             )
 
 

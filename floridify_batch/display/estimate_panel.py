@@ -114,7 +114,9 @@ def _values(estimate: Estimate) -> Iterator[Text]:
     if estimate.replaced:
         yield Text(f"{counted(estimate.replaced, 'stored value')} will be replaced")
     if estimate.edited:
-        yield Text(f"{counted(estimate.edited, 'value')} edited by people or from elsewhere: kept, not requested")
+        yield Text(
+            f"{counted(estimate.edited, 'value')} edited by people or written by other programs: kept, not requested"
+        )
     if estimate.unrecorded:
         values = counted(estimate.unrecorded, "value")
         yield Text(f"{values} of earlier versions, which did not record what they wrote: kept, not requested")
@@ -204,12 +206,12 @@ def _batches(estimate: Estimate) -> Iterator[Text]:
         yield Text(f"{batches}{first_of}; up to 24 hours{' per wave' if waves > 1 else ''}")
     if limit is None and estimate.queued_tokens >= _SMALLEST_QUEUE:
         yield Text(
-            f"{about}{count(estimate.queued_tokens)} queued input tokens; state your account's limit with "
-            "--max-queued-tokens to see the days that it implies",
+            f"{about}{count(estimate.queued_tokens)} queued input tokens; pass your account's limit with "
+            "--max-queued-tokens to see how many days this takes",
             "dim",
         )
     if number := estimate.preflight_requests:
-        yield Text(f"Preflight: {counted(number, 'request')} sent at once before the first batch", "dim")
+        yield Text(f"Preflight: {counted(number, 'request')} sent ahead of the first batch", "dim")
 
 
 # ── by component ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,8 +261,8 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
     yield from _cache_writes(estimate)
     if number := estimate.preflight_requests:
         yield Text(
-            f"Preflight: {counted(number, 'request')}, one per component, sent at once before the first batch; at the "
-            f"standard price, {dollars(estimate.preflight_surcharge())} more (included)",
+            f"Preflight: {counted(number, 'request')}, one per component, sent ahead of the first batch at the "
+            f"standard price: {dollars(estimate.preflight_surcharge())} more (included)",
             "dim",
         )
     if estimate.sampled:
@@ -282,8 +284,8 @@ def _cache_writes(estimate: Estimate) -> Iterator[Text]:
     """The components whose cost includes writes to the prompt cache, which the user's request options allow."""
     if long := [name for name in components_of(estimate) if estimate.writes_cache(name, estimate.whole(name))]:
         yield Text(
-            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the cost includes cache writes. "
-            "They are off without --request-option prompt_cache_options."
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the cost includes cache writes, "
+            "which --request-option prompt_cache_options turns on."
         )
 
 

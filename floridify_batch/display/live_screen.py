@@ -245,5 +245,5 @@ def failures_part(view: RunView, width: int, kinds: int, *, low: bool = False) -
     if view.failed_words:
         words = ((shorten(plain(each.word), 24), each.reason) for each in reversed(view.failed_words))
         last = "; ".join(f"{word} ({reason})" for word, reason in words)
-        parts.append(cell(f"latest without all answers: {last}"))
+        parts.append(cell(f"latest incomplete or failed: {last}"))
     return _Part(parts, lines + len(parts) - bool(view.failures))

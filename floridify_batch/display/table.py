@@ -148,7 +148,7 @@ _LIVE = ("batch", "id", "state", "", "done", "failed", "age", "expires")
 """The columns of each table; the live one has a bar in the column without a name."""
 
 _AROUND = 5  # lines of a screen that are not rows: header, rule, totals, the shell's prompt
-_FAILED = "failed: as reported by the service until stored, then requests without a usable answer"
+_FAILED = "failed: as reported by the service; once stored, requests without a usable answer"
 
 
 def live_batches(rows: Sequence[BatchRow], now: datetime, width: int, *, ruled: bool) -> Table:

@@ -90,7 +90,7 @@ async def _ended(run: Run, record: ChunkRecord) -> BatchJob:
     """Send the requests, or go on with those of a process that died, and wait for their answers."""
     if record.state is ChunkState.PLANNED:
         run.observer.notify(
-            Notice(f"Preflight: one request per component is sent at once before the first batch ({record.lines}).")
+            Notice(f"Preflight: one request per component is sent ahead of the first batch ({record.lines}).")
         )
         file_id = run.folder(record).path.name
         record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission), file_id=file_id)

@@ -132,7 +132,7 @@ def test_templates(shell: Shell) -> None:
     moved = folder.rename(shell.folder / "elsewhere")
     lost = shell.run(*RESUME)
     assert lost.code == 2
-    assert f"not at {folder}; pass its place: resume --templates DIR" in lost.err
+    assert f"not at {folder}; pass their new path: resume --templates DIR" in lost.err
     (moved / "synonyms.md").write_text("like {{ word }}")
     pass_on = (*RESUME, "--no-wait", "--max-batches", "1")
     resumed = shell.run(*pass_on, "--templates", "elsewhere")

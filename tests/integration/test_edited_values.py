@@ -58,7 +58,7 @@ async def test_edited_values_stay(
     assert (first.code, second.code) == (0, 0)
     output = capsys.readouterr()
     assert "9 stored values will be replaced" in output.out + output.err
-    assert "3 values edited by people or from elsewhere: kept, not requested" in output.out + output.err
+    assert "3 values edited by people or written by other programs: kept, not requested" in output.out + output.err
     entry_now, sense_now = own(database, "bank")
     assert (sense_now["cefr_level"], sense_now["synonyms"]) == ("C2", sense["synonyms"])
     assert entry_now["etymology"] == entry["etymology"]
@@ -133,7 +133,7 @@ async def test_edited_documents_stay(
     before = edit_linked(database, "bank")
     second = await workspace.run(["bank", "shore"], name="again", components=LINKED, **renewed)
     output = capsys.readouterr()
-    assert "3 values edited by people or from elsewhere: kept, not requested" in output.out + output.err
+    assert "3 values edited by people or written by other programs: kept, not requested" in output.out + output.err
     assert "3 stored values will be replaced" in output.out + output.err
     assert linked(database, "bank") == before
     assert second.ledger.totals().requests == first.ledger.totals().requests - 3

@@ -253,7 +253,7 @@ async def test_a_damaged_archive(tmp_path: Path, place: Place, database: Found) 
     ]
     path = file_of(tmp_path, many)
     path.write_bytes(gzip.compress(path.read_bytes())[:-1000])
-    with pytest.raises(UsageError, match=r"damaged after line .* lines before that are imported") as stopped:
+    with pytest.raises(UsageError, match=r"damaged after line .* lines before that have been imported") as stopped:
         await import_file(path, place)
     imported = database.definitions.count_documents({})
     assert imported > 1000

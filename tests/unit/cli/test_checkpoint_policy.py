@@ -32,7 +32,7 @@ def test_unstored_batches_are_not_paid_twice(tmp_path: Path, state: ChunkState) 
     checkpoint = left_behind(tmp_path, ChunkState.STORED, state)
     with pytest.raises(CheckpointError, match="has 1 batch whose results are not stored") as refused:
         refuse_to_pay_twice(checkpoint)
-    assert f"copy it to {checkpoint.path}, then resume" in str(refused.value)
+    assert f"copy it to {checkpoint.path} and resume" in str(refused.value)
 
 
 @pytest.mark.parametrize("state", [ChunkState.STORED, ChunkState.DONE, ChunkState.PLANNED])

@@ -113,7 +113,7 @@ REFUSED = [
     ('model = "sk-secret"', "line 1: keys are not read from this file."),
     ('mongo-url = "mongodb://me:hush@host"', "line 1: passwords are not read from this file. Remove mongo-url"),
     ('batch_size = "ten"', "line 1: batch-size must be a number."),
-    ("model = 5", "line 1: model must be a text in quotation marks."),
+    ("model = 5", "line 1: model must be a string in quotation marks."),
     ("count = 5", "line 1: count must be a table, such as { synonyms = 8 }."),
     ("model =", "not valid TOML"),
 ]

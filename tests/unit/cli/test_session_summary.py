@@ -41,7 +41,9 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
             StopReason.STOPPED, ChunkState.ANSWERED, {}, "is complete and downloaded; resuming stores", id="downloaded"
         ),
         pytest.param(StopReason.IN_FLIGHT, ChunkState.SUBMITTED, {}, "Batches are in flight.", id="in flight"),
-        pytest.param(StopReason.IN_FLIGHT, ChunkState.SUBMITTING, {}, "No batch is created yet.", id="none created"),
+        pytest.param(
+            StopReason.IN_FLIGHT, ChunkState.SUBMITTING, {}, "No batch has been created yet.", id="none created"
+        ),
     ],
 )
 def test_the_last_lines(

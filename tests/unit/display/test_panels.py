@@ -353,7 +353,7 @@ def test_long_prompts_are_named() -> None:
 @pytest.mark.parametrize(
     ("limit", "days", "sentence"),
     [
-        (None, 2, "8,000,000 queued input tokens; state your account's limit with --max-queued-tokens"),
+        (None, 2, "8,000,000 queued input tokens; pass your account's limit with --max-queued-tokens"),
         (5_000_000, 3, "with 5,000,000 queued tokens at once, 3 rounds: up to 3 days"),
         (40_000_000, 2, "up to 24 hours per wave"),
     ],

@@ -68,13 +68,13 @@ async def test_against_one_by_one(tmp_path: Path) -> None:
     costs = costs_of(ledger)
     assert costs.one_by_one is not None
     shown = seen(costs_panel(costs, 100), 100)
-    assert f"by single calls   about {dollars(costs.one_by_one)} with full answers (this run: " in shown
-    assert f"at standard rate  {dollars(costs.other_mode)} for the same answers (this run: 50% less)" in shown
+    assert f"with single calls  about {dollars(costs.one_by_one)} with full answers (this run: " in shown
+    assert f"at standard rate   {dollars(costs.other_mode)} for the same answers (this run: 50% less)" in shown
     assert costs_object(costs)["one_by_one_cost"] == str(costs.one_by_one)
     ledger.spent.popitem()
     unknown = costs_of(ledger)
     assert unknown.one_by_one is None
-    assert "by single calls" not in seen(costs_panel(unknown, 100), 100)
+    assert "with single calls" not in seen(costs_panel(unknown, 100), 100)
 
 
 async def test_the_services_count_differs(tmp_path: Path) -> None:
