@@ -1,17 +1,28 @@
 """The sure quality checks of an answer: its faulty items, and the answer without them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel
 
-from floridify_batch.components.non_answer import repeats_instruction
-from floridify_batch.components.quality_check import sure_faults
+from floridify_batch.components.non_answer import (
+    OPENINGS,
+    has_marks,
+    has_sentences,
+    is_format,
+    may_say_nothing,
+    repeats_instruction,
+)
+from floridify_batch.components.quality_check import EntryTexts, Value, checks_of
+from floridify_batch.components.similarity import is_same
 from floridify_batch.components.synonyms import is_own_language
+from floridify_batch.words.inflection import is_unspaced
+from floridify_batch.words.script import LATIN, may_be_foreign, script_of
 
 _MOST_DETAIL = 60
+_DESCRIBED = ("collocations", "usage_notes", "etymology")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,37 @@ def faulty_items(
     if faults and component in ("synonyms", "antonyms"):  # words of other languages have other scripts
         return {at: fault for at, fault in faults.items() if is_own_language(value[at], language)}
     return faults
+
+
+def sure_faults(component: str, texts: Sequence[str], headword: str, language: str) -> dict[int, str]:
+    """The faults of an answer's texts that are sure, by position: sentences that name the text."""
+    found: dict[int, str] = {}
+    whole = "\n".join(texts)
+    marked, several = has_marks(whole), has_sentences(whole)
+    latin = not whole.isascii() and script_of(language) == LATIN
+    for number, text in enumerate(texts):
+        before = texts[:number]
+        likely = marked or text[:2] in OPENINGS or (several and has_sentences(text)) or (latin and may_be_foreign(text))
+        if likely or _may_be_faulty(component, text, before, headword):
+            value = Value(text, component, EntryTexts(headword, language), None, before)
+            for check in checks_of(component, sure=True):
+                if (detail := check.fault(value)) is not None:
+                    sentence = check.sentence.replace("{detail}", detail)
+                    found.setdefault(number, f"“{text[:_MOST_DETAIL]}” {sentence}")
+    return found
+
+
+def _may_be_faulty(component: str, text: str, before: Sequence[str], headword: str) -> bool:
+    """Whether a text may have a sure fault of its component: most have none, and are not checked further."""
+    if component == "examples":
+        if may_say_nothing(text) or (" " not in text.strip() and not is_unspaced(text)):
+            return True
+        return any([is_same(each, text) for each in before])  # noqa: C419  few, and a generator takes longer
+    if component == "definitions":
+        return is_format(text)
+    if component in ("collocations", "phrases") and len(text) == len(headword):
+        return True
+    return component == "pronunciation" or (component in _DESCRIBED and may_say_nothing(text))
 
 
 def without_items[A: BaseModel](component: str, answer: A, faults: Mapping[int, str]) -> A | None:

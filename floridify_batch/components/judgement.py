@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator
+
 from floridify_batch.components.answer import Answer, Item, Text, at_least_one, clip, kept
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
@@ -17,11 +19,23 @@ from floridify_batch.words.entry import JUDGEMENTS, Definition, Entry
 MAX_REASON = 300
 
 
+def _is_of_text(number: int) -> int:
+    if not 1 <= number <= 1 + MAX_JUDGED_EXAMPLES:
+        raise ValueError("there is no text of this number")
+    return number
+
+
+def _has_words(reason: str) -> str:
+    if not any(map(str.isalpha, reason)):
+        raise ValueError("the reason has no words")
+    return reason
+
+
 class TextJudgementItem(Item):
     """The score of one text by its number in the prompt, after the reason for it."""
 
-    number: int
-    reason: Annotated[Text, clip(MAX_REASON)]
+    number: Annotated[int, AfterValidator(_is_of_text)]
+    reason: Annotated[Text, clip(MAX_REASON), AfterValidator(_has_words)]
     score: Literal[1, 2, 3, 4, 5]
 
 

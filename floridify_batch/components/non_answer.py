@@ -4,6 +4,7 @@ Models, small ones above all, echo a field's name, slots of a template and a pro
 """
 
 import re
+from collections import Counter
 from functools import lru_cache
 from unicodedata import category
 
@@ -20,36 +21,85 @@ _ASSISTANT = re.compile(
     r"|^i (cannot|can't|am unable to) (provide|generate|answer|help)\b",
     re.IGNORECASE,
 )
-_OPENINGS = frozenset({"I ", "I'", "I\u2019", "As", "as", "Su", "su", "Ce", "ce", "Of", "of"})
+OPENINGS = frozenset({"I ", "I'", "I\u2019", "As", "as", "Su", "su", "Ce", "ce", "Of", "of"})
+"""The first two letters of sentences of an assistant."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z]{2,}(?:_[A-Za-z]+)+")
 _SLOT = re.compile(
-    r"\[(?:noun|verb|adjective|adverb|word|headword|insert|your)\b[^\[\]]*\]|\{\{|<(?:word|headword)>", re.IGNORECASE
+    r"\[(?:noun|verb|adjective|adverb|word|headword|insert|your)\b[^\[\]]*\]|\{\{|<(?:word|headword)>",
+    re.IGNORECASE,
 )
-_ECHOES = ("[", "{{", "<", " x, ")
+_PART = "(?:noun|verb|adjective|adverb|adj|adv|preposition)"
+_PATTERN = re.compile(rf"\+ ?{_PART}\b|\b{_PART} ?\+", re.IGNORECASE)
 _EXAMPLES = ("Middle English x, from Old French y", "k\u0259mjun\u026ati")
 """Of the prompts of the etymology and the pronunciation; of the latter, the small letters."""
 _EXAMPLE_WORD = "communit"
 _SHORTEST_INSTRUCTION = 30
 
+_DESCRIBING = """
+a an and are as be for here in is it of or that the this to
+adj adjectival adjective adv adverb antonym antonyms cognate cognates collocation collocations definition definitions
+etymology example examples field headword json meaning noun note notes object origin part phrase phrases schema
+sentence sentences speech string synonym synonyms term text usage value verb word words
+"""
+_DESCRIPTION = frozenset(_DESCRIBING.split())
+"""The English words of descriptions of an entry's parts, and words that join them."""
 
-def may_be_none(text: str) -> bool:
-    """Whether a text may be no answer; the patterns that decide it take longer than all other checks of an answer."""
-    return _may_be_of_assistant(text) or any(each in text for each in _ECHOES)
+_LONGEST_DESCRIPTION = 60
+_SHORTEST_SENTENCE, _MOST_EQUAL = 12, 2
+_WORD = re.compile(r"[^\W_]+")
+_MARKS = " .,:;!?\"'()"
+
+
+def has_marks(texts: str) -> bool:
+    """Whether texts have a mark of a text that is no answer: the patterns that decide it take longer."""
+    if "[" in texts or "{{" in texts or "<" in texts or "+" in texts or " x, " in texts:
+        return True
+    return " AI" in texts or "language model" in texts
+
+
+def has_sentences(text: str) -> bool:
+    """Whether a text, or texts, have as many sentences as a text that repeats one of them."""
+    return text.count(". ") >= _MOST_EQUAL
 
 
 def is_of_assistant(text: str) -> bool:
     """Whether a text is a sentence of an assistant."""
-    return _may_be_of_assistant(text) and _ASSISTANT.search(text) is not None
-
-
-def _may_be_of_assistant(text: str) -> bool:
-    return text[:2] in _OPENINGS or " AI" in text or "language model" in text
+    if text[:2] in OPENINGS or " AI" in text or "language model" in text:
+        return _ASSISTANT.search(text) is not None
+    return False
 
 
 def is_identifier(text: str) -> bool:
     """Whether a text is one word of parts that underscores join, as in program code."""
     return "_" in text and _IDENTIFIER.fullmatch(text) is not None
+
+
+def says_nothing(text: str, headword: str) -> bool:
+    """Whether a text has no words but those that describe an entry's parts, such as "The origin of the word"."""
+    if not may_say_nothing(text):
+        return False
+    words = [each for each in _WORD.findall(text.casefold()) if not each.isdecimal()]
+    own = _WORD.findall(headword.casefold())
+    return bool(words) and _DESCRIPTION.issuperset(words) and _DESCRIPTION.isdisjoint(own)
+
+
+def may_say_nothing(text: str) -> bool:
+    """Whether a text is short, and its last word describes a part of an entry."""
+    return len(text) <= _LONGEST_DESCRIPTION and text.rpartition(" ")[2].strip(_MARKS).casefold() in _DESCRIPTION
+
+
+def is_format(text: str) -> bool:
+    """Whether a text names the format of answers instead of defining a word."""
+    return text.strip(_MARKS).casefold() in ("json", "json object", "json string", "json schema")
+
+
+def repeated_sentence(text: str) -> str | None:
+    """Return the first sentence that a text has three times or more; None if there is none."""
+    if not has_sentences(text):
+        return None
+    counted = Counter(each.strip(_MARKS) for each in text.split(". "))
+    return next((each for each, n in counted.items() if n > _MOST_EQUAL and len(each) >= _SHORTEST_SENTENCE), None)
 
 
 def slot_in(text: str) -> str | None:
@@ -58,19 +108,44 @@ def slot_in(text: str) -> str | None:
     return found[0] if found else None
 
 
+def pattern_in(text: str, headword: str) -> str | None:
+    """Return the part of a grammar pattern in a text, such as "+ verb", unless it is about the headword."""
+    found = _PATTERN.search(text) if "+" in text else None
+    return found[0] if found and headword.casefold() not in found[0].casefold() else None
+
+
 def repeats_example(text: str, headword: str) -> bool:
     """Whether a text is the example of a prompt, which is about another word."""
-    if headword.casefold().startswith(_EXAMPLE_WORD):
+    if not (_EXAMPLES[0] in text or _small_letters(text) == _EXAMPLES[1]):
         return False
-    return _EXAMPLES[0] in text or "".join(each for each in text if category(each) == "Ll") == _EXAMPLES[1]
+    return not headword.casefold().startswith(_EXAMPLE_WORD)
+
+
+def _small_letters(text: str) -> str:
+    """The small letters of a transcription that may be the prompt's; of others, none."""
+    if "\u0259" not in text or "\u026a" not in text or "j" not in text:
+        return ""
+    return "".join(each for each in text if category(each) == "Ll")
 
 
 def repeats_instruction(text: str, instructions: str, headword: str) -> bool:
     """Whether the first sentence of a text is of the instructions; a user's may have one with the headword."""
+    if len(text) < _SHORTEST_INSTRUCTION:
+        return False
+    line, words = _on_one_line(instructions)
+    beginning = text.split(" ", 2)
+    if len(beginning) > _WHOLE and beginning[1] not in words:
+        return False
     first = text.split(". ", 1)[0]
-    return len(first) >= _SHORTEST_INSTRUCTION and first in _on_one_line(instructions) and headword not in first
+    return len(first) >= _SHORTEST_INSTRUCTION and headword not in first and first in line
+
+
+_WHOLE = 2
+"""Words at the beginning of a longer text, of which the second one is a whole word in whatever has this text."""
 
 
 @lru_cache(maxsize=64)
-def _on_one_line(instructions: str) -> str:
-    return " ".join(instructions.split())
+def _on_one_line(instructions: str) -> tuple[str, frozenset[str]]:
+    """Instructions on one line, and their words."""
+    words = instructions.split()
+    return " ".join(words), frozenset(words)

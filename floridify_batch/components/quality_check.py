@@ -9,14 +9,30 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from itertools import pairwise
+from functools import cache
 from typing import NamedTuple
 
 from floridify_batch.components.doubt import Doubt, Severity
-from floridify_batch.components.non_answer import is_of_assistant, may_be_none, repeats_example, slot_in
+from floridify_batch.components.non_answer import (
+    is_format,
+    is_of_assistant,
+    pattern_in,
+    repeated_sentence,
+    repeats_example,
+    says_nothing,
+    slot_in,
+)
+from floridify_batch.components.similarity import are_alike, is_same
 from floridify_batch.words.inflection import Inflection, folded, inflection_of, is_unspaced, tokens_of
-from floridify_batch.words.script import LATIN, foreign_letters, is_written_in, latin_letters, script_of
+from floridify_batch.words.script import (
+    FEWEST_LETTERS,
+    LATIN,
+    foreign_letters,
+    is_written_in,
+    latin_letters,
+    may_be_foreign,
+    script_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +100,40 @@ def _markup(value: Value) -> str | None:
 
 
 def _slot(value: Value) -> str | None:
-    return slot_in(value.text)
+    found = slot_in(value.text)
+    if found is None and value.component != "etymology":  # of the verb + -er
+        return pattern_in(value.text, value.entry.headword)
+    return found
+
+
+def _description(value: Value) -> str | None:
+    if value.component == "definitions":
+        return "" if is_format(value.text) else None
+    return "" if says_nothing(value.text, value.entry.headword) else None
+
+
+def _looping(value: Value) -> str | None:
+    return repeated_sentence(value.text)
 
 
 def _prompt_example(value: Value) -> str | None:
     return "" if repeats_example(value.text, value.entry.headword) else None
 
 
-_FEWEST_LETTERS = 4
-
-
 def _foreign_script(value: Value) -> str | None:
     """Most letters of a text are of other scripts, although language and headword are in the Latin script."""
-    if value.text.isascii() or script_of(value.entry.language) != LATIN or foreign_letters(value.entry.headword):
+    if not may_be_foreign(value.text) or script_of(value.entry.language) != LATIN:
+        return None
+    if foreign_letters(value.entry.headword):
         return None
     foreign = len(foreign_letters(value.text))
-    return "" if foreign >= _FEWEST_LETTERS and foreign > latin_letters(value.text) else None
+    return "" if foreign >= FEWEST_LETTERS and foreign > latin_letters(value.text) else None
 
 
 def _without_script(value: Value) -> str | None:
     """A text in a language of another script has Latin letters alone."""
     written = is_written_in(value.text, script_of(value.entry.language))
-    return None if written or latin_letters(value.text) < _FEWEST_LETTERS else ""
+    return None if written or latin_letters(value.text) < FEWEST_LETTERS else ""
 
 
 _MOST_WORDS = {"definitions": 60, "examples": 50, "synonyms": 6, "antonyms": 6, "collocations": 9, "phrases": 12}
@@ -128,6 +156,13 @@ def _without_word(value: Value) -> str | None:
 
 def _is_word(value: Value) -> str | None:
     return "" if value.text.casefold() == value.entry.headword.casefold() else None
+
+
+_FIELDS = frozenset(("synonyms", "antonyms", "cognates", "collocations", "definitions", "efflorescence"))
+
+
+def _is_field(value: Value) -> str | None:
+    return "" if value.text.casefold() in _FIELDS else None
 
 
 def _is_form(value: Value) -> str | None:
@@ -231,36 +266,6 @@ def _other_form(value: Value) -> str | None:
 
 _REPEATED_SENSE, _SIMILAR_EXAMPLE = 0.9, 0.75
 """The share of common words from which definitions, and examples, count as alike."""
-_MOST_MARKS, _FEWEST_WORDS = 6, 4
-
-
-@lru_cache(maxsize=1 << 12)
-def _words(text: str) -> frozenset[str]:
-    """The distinct words of a text; of one without spaces, its pairs of characters."""
-    if is_unspaced(text):
-        letters = [each for each in text if each.isalnum()]
-        return frozenset(map("".join, pairwise(letters)))
-    return frozenset(map(folded, tokens_of(text)))
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two texts differ in punctuation and case at most."""
-    if abs(len(one) - len(other)) > _MOST_MARKS or _begin_apart(one[:1], other[:1]):
-        return False
-    return one == other or [*map(str.casefold, tokens_of(one))] == [*map(str.casefold, tokens_of(other))]
-
-
-def _begin_apart(one: str, other: str) -> bool:
-    """Whether two characters are different letters or digits."""
-    return (one + other).isascii() and one.isalnum() and other.isalnum() and one.casefold() != other.casefold()
-
-
-def _alike(one: str, other: str, share: float) -> bool:
-    """Whether two texts have this share of their words in common."""
-    left, right = _words(one), _words(other)
-    if min(len(left), len(right)) < _FEWEST_WORDS:
-        return _same(one, other)
-    return len(left & right) >= share * len(left | right)
 
 
 def _said_before(value: Value) -> str | None:
@@ -269,21 +274,25 @@ def _said_before(value: Value) -> str | None:
         if sense is value.sense:
             return None
         same_label = value.sense is not None and sense.part_of_speech == value.sense.part_of_speech
-        if same_label and _alike(sense.definition, value.text, _REPEATED_SENSE):
+        if same_label and are_alike(sense.definition, value.text, _REPEATED_SENSE):
             return sense.definition
     return None
+
+
+def _is_definition(value: Value) -> str | None:
+    return "" if any(is_same(each.definition, value.text) for each in value.entry.senses) else None
 
 
 # ── examples, synonyms, pronunciations ─────────────────────────────────────────────────────────────────────────────
 
 
 def _repeated(value: Value) -> str | None:
-    return "" if any(_same(each, value.text) for each in value.before) else None
+    return "" if any(is_same(each, value.text) for each in value.before) else None
 
 
 def _similar(value: Value) -> str | None:
     alike = (
-        each for each in value.before if _alike(each, value.text, _SIMILAR_EXAMPLE) and not _same(each, value.text)
+        each for each in value.before if are_alike(each, value.text, _SIMILAR_EXAMPLE) and not is_same(each, value.text)
     )
     return next(alike, None)
 
@@ -313,16 +322,21 @@ _PHONETIC_GREEK = frozenset("βγθλχωφεδσιυα")
 
 def _no_ipa(value: Value) -> str | None:
     """A transcription without letters, or mostly of letters that IPA does not have."""
-    letters = [each for each in value.text if each.isalnum()]
+    letters = "".join(filter(str.isalnum, value.text))
     if not letters:
         return ""
-    other = [each for each in letters if each not in _PHONETIC_GREEK and foreign_letters(each)]
+    other = [each for each in foreign_letters(letters) if each not in _PHONETIC_GREEK]
     return "".join(other) if len(other) * 2 > len(letters) else None
 
 
+_CAPITALS, _SYLLABLES = re.compile("[A-Z]{2,}"), re.compile("[a-z]+(?:-[a-z]+)+")
+
+
 def _respelled(value: Value) -> str | None:
-    """A transcription with two or more capital letters in a row, as respellings mark stress."""
-    found = re.search(r"[A-Z]{2,}", unicodedata.normalize("NFD", value.text))
+    """A transcription with two or more capital letters in a row, as respellings mark stress, or of ASCII syllables."""
+    found = _CAPITALS.search(unicodedata.normalize("NFD", value.text)) or (
+        _SYLLABLES.fullmatch(value.text.strip("/[]")) if "-" not in value.entry.headword else None
+    )
     return found[0] if found else None
 
 
@@ -330,6 +344,7 @@ def _respelled(value: Value) -> str | None:
 
 _PROSE = ("definitions", "examples", "usage_notes", "etymology", "facts")
 _TERMS = ("synonyms", "antonyms", "collocations", "phrases")
+_DESCRIBED = ("definitions", "examples", "collocations", "usage_notes", "etymology")
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
@@ -346,13 +361,18 @@ CHECKS = (
     _check("no_ipa!", ("pronunciation",), _HIGH, "is no IPA transcription", _no_ipa),
     _check("repeated!", ("examples",), _MEDIUM, "repeats another example", _repeated),
     _check("bare_word!", ("examples",), _MEDIUM, "is a word, not a sentence", _bare_word),
-    _check("slot!", ("examples", "etymology"), _HIGH, "has the slot “{detail}” of a template", _slot),
+    _check("slot!", ("examples", "etymology", "collocations"), _HIGH, "has the slot “{detail}” of a template", _slot),
+    _check("description!", _DESCRIBED, _HIGH, "says nothing about the word", _description),
+    _check("looping!", _PROSE, _HIGH, "has a sentence three times or more: “{detail}”", _looping),
+    _check("alone!", ("collocations", "phrases"), _HIGH, "is the headword alone", _is_word),
     _check("prompt!", ("pronunciation", "etymology"), _HIGH, "is the example of the prompt", _prompt_example),
     # Answers are stored without the headword itself, so these need no retry.
     _check("headword", ("synonyms", "antonyms"), _HIGH, "is the headword itself", _is_word),
     _check("antonym", ("synonyms",), _HIGH, "is listed as an antonym, too", _is_antonym),
     _check("latin", ("examples", "collocations", "phrases"), _MEDIUM, "is in the Latin script", _without_script),
     _check("circular", ("definitions",), _MEDIUM, "defines the word by “{detail}”", _circular),
+    _check("field", ("synonyms", "antonyms", "collocations"), _MEDIUM, "is the name of a field", _is_field),
+    _check("definition", ("examples", "usage_notes"), _MEDIUM, "repeats a definition", _is_definition),
     _check("same_sense", ("definitions",), _MEDIUM, "says the same as “{detail}”", _said_before),
     _check(
         "without_word",
@@ -364,7 +384,7 @@ CHECKS = (
     _check("inflection", ("synonyms", "antonyms"), _MEDIUM, "is a form of the same word as “{detail}”", _is_form),
     _check("similar", ("examples",), _LOW, "differs little from “{detail}”", _similar),
     _check("form", ("definitions",), _LOW, "is not in the form of a definition ({detail})", _other_form),
-    _check("respelling", ("pronunciation",), _LOW, "has the capitals “{detail}”, like a respelling", _respelled),
+    _check("respelling", ("pronunciation",), _LOW, "has “{detail}”, like a respelling", _respelled),
     _check("one_word", ("examples",), _LOW, "is a single word", _no_sentence),
     _check("long", tuple(_MOST_WORDS), _LOW, "is long ({detail})", _long),
     _check("markup", (*_PROSE, *_TERMS), _LOW, "contains the markup “{detail}”", _markup),
@@ -372,12 +392,11 @@ CHECKS = (
 """Every check."""
 
 _MOST_DETAIL = 60
-_ALWAYS_CHECKED = ("examples", "pronunciation")
-"""The components of which a sure check may refuse any text; of others, none with ASCII letters alone."""
 
 
 @cache
-def _checks_of(component: str, *, sure: bool) -> tuple[Check, ...]:
+def checks_of(component: str, *, sure: bool) -> tuple[Check, ...]:
+    """The checks of a component's values, or the sure ones."""
     return tuple(each for each in CHECKS if component in each.components and (each.sure or not sure))
 
 
@@ -390,7 +409,7 @@ def doubts(entry: EntryTexts) -> list[Doubt]:
 
 
 def _faults(value: Value) -> Iterator[tuple[Check, str]]:
-    for check in _checks_of(value.component, sure=False):
+    for check in checks_of(value.component, sure=False):
         if (detail := check.fault(value)) is not None:
             yield check, detail
 
@@ -415,18 +434,3 @@ def _listed(entry: EntryTexts, texts: Mapping[str, Sequence[str]], sense: SenseT
     for component, values in texts.items():
         for number, text in enumerate(values):
             yield Value(text, component, entry, sense, values[:number])
-
-
-def sure_faults(component: str, texts: Sequence[str], headword: str, language: str) -> dict[int, str]:
-    """The faults of an answer's texts that are sure, by position: sentences that name the text."""
-    entry, checks = EntryTexts(headword, language), _checks_of(component, sure=True)
-    found: dict[int, str] = {}
-    for number, text in enumerate(texts):
-        if component not in _ALWAYS_CHECKED and text.isascii() and not may_be_none(text):
-            continue
-        value = Value(text, component, entry, None, texts[:number])
-        for check in checks:
-            if (detail := check.fault(value)) is not None:
-                sentence = check.sentence.replace("{detail}", detail)
-                found.setdefault(number, f"“{text[:_MOST_DETAIL]}” {sentence}")
-    return found

@@ -8,6 +8,9 @@ from floridify_batch.words.language import primary_language
 
 LATIN = "Latn"
 
+FEWEST_LETTERS = 4
+"""The letters of a script by which a text counts as written in it."""
+
 _NOT_LATIN = re.compile(
     "[\u0370-\u1cff\u1f00-\u1fff\u2c00-\u2c5f\u2c80-\u2fff\u3005\u3040-\u312f\u3400-\ua4cf\ua4d0-\ua71f"
     "\ua840-\uaaff\uabc0-\ud7fb\uf900-\ufaff\ufb07-\ufdff\ufe70-\ufefc\uff66-\uffdc\U00020000-\U0003ffff]"
@@ -15,6 +18,8 @@ _NOT_LATIN = re.compile(
 """Letters of other scripts than Latin, without the phonetic letters."""
 
 _LATIN_LETTER = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
+
+_NO_ASCII_LETTERS = bytes(each for each in range(128) if not chr(each).isalpha())
 
 _LETTERS: Mapping[str, str] = {
     "Cyrl": "\u0400-\u052f",
@@ -54,6 +59,14 @@ def script_of(language: str) -> str:
 def foreign_letters(text: str) -> list[str]:
     """The letters of a text that are of other scripts than Latin."""
     return [] if text.isascii() else _NOT_LATIN.findall(text)
+
+
+def may_be_foreign(text: str) -> bool:
+    """Whether a text may have more letters of other scripts than Latin ones, and at least some."""
+    if text.isascii():
+        return False
+    others = len(text) - len(text.encode("latin-1", "ignore"))
+    return others >= FEWEST_LETTERS and others > len(text.encode("ascii", "ignore").translate(None, _NO_ASCII_LETTERS))
 
 
 def latin_letters(text: str) -> int:

@@ -54,6 +54,14 @@ def test_texts_are_numbered() -> None:
         assert criterion in request.envelope.instructions
 
 
+def test_scores_of_no_text() -> None:
+    """A score with the number of no text, or a reason without a word, is left out; an answer of these is refused."""
+    odd = [{"number": -(10**15), "reason": "wrong", "score": 1}, {"number": 1, "reason": "1,111", "score": 1}]
+    assert [each["score"] for each in judged(scores=[*odd, *SCORES])] == [5, None, 2]
+    with pytest.raises(ValueError, match="judgements"):
+        judged(scores=odd)
+
+
 def test_scores_belong_to_texts() -> None:
     """Each score is stored for the text of its number; a text without one, and a number without a text, have none."""
     assert judgement_of(document(), "definitions", SLOPE) == Judgement(5, "exact")

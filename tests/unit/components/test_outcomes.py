@@ -130,8 +130,8 @@ def test_a_word_of_both_lists_is_no_cognate() -> None:
 
 
 def test_roots_are_words() -> None:
-    """Root words are stored once each, without numbers, up to a limit."""
-    roots = ["banca", "2017", "Banca", "*bankiz", *(f"root{chr(97 + n)}" for n in range(26))]
+    """Root words are stored once each, without numbers and identifiers, up to a limit."""
+    roots = ["banca", "2017", "root_form", "Banca", "*bankiz", *(f"root{chr(97 + n)}" for n in range(26))]
     answer = EtymologyResponse(
         text="From Italian.", origin_language=None, root_words=roots, first_known_use=None, confidence=1
     )

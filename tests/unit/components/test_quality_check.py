@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from floridify_batch import components
+from floridify_batch.components.answer_quality import sure_faults
 from floridify_batch.components.non_answer import repeats_example
-from floridify_batch.components.quality_check import CHECKS, EntryTexts, SenseTexts, doubts, sure_faults
+from floridify_batch.components.quality_check import CHECKS, EntryTexts, SenseTexts, Value, checks_of, doubts
+from floridify_batch.components.similarity import is_same
 
 
 def entry(
@@ -55,6 +58,21 @@ PLANTED: list[tuple[str, EntryTexts]] = [
     ("bare_word", entry("bank", examples=["bank"])),
     ("slot", entry("bank", examples=["The [noun] is by the bank."])),
     ("slot", entry("bank", of_word={"etymology": ["From {{language}}, from [insert root]"]})),
+    ("slot", entry("bank", collocations=["bank + verb"])),
+    ("description", entry("serendipity", "json")),
+    ("description", entry("bank", examples=["1. The word bank.", "1. The word"])),
+    ("description", entry("run", collocations=["adjectival"])),
+    ("description", entry("run", usage_notes=["The word"])),
+    ("description", entry("run", of_word={"etymology": ["The origin of the word."]})),
+    (
+        "looping",
+        entry("bank", examples=["It is very useful. A bank is very good. It is very useful. It is very useful."]),
+    ),
+    ("alone", entry("bank", collocations=["Bank"])),
+    ("alone", entry("give way", of_word={"phrases": ["give way"]})),
+    ("field", entry("run", synonyms=["cognates"])),
+    ("definition", entry("bank", "sloping land beside a river", usage_notes=["Sloping land beside a river."])),
+    ("respelling", entry("bank", of_word={"pronunciation": ["/jis-n-jen/"]})),
     ("prompt", entry("bank", of_word={"pronunciation": [COMMUNITY]})),
     ("prompt", entry("bank", of_word={"etymology": ["From Middle English x, from Old French y ('bench')"]})),
     ("one_word", entry("bank", examples=["Banking."])),
@@ -105,6 +123,10 @@ GOOD: list[EntryTexts] = [
     entry("gray", "of the colour of ash", "adjective", examples=["a gray sky"], synonyms=["grey"]),
     entry("run", "to move fast on foot", "verb", examples=["Run!", "He ran home."], antonyms=["walk"]),
     entry("hotel", "hotel", language="de", examples=["Das Hotel ist voll."]),
+    entry("word", "a part of a sentence", examples=["This is a word."], collocations=["word meaning"]),
+    entry("verb", "a word for an action", collocations=["verb + noun"], usage_notes=["Not of a noun, but of an act."]),
+    entry("rose", "a flower with thorns", examples=["A rose is a rose. No, a rose is a rose. Yes, a rose is a rose."]),
+    entry("teacher", "a person who instructs", of_word={"etymology": ["From the verb + -er."]}),
     entry("to", "expressing direction", "particle", examples=["I want to go."]),
     entry("credit", "a good opinion of someone's work", examples=["She got no credit."], synonyms=["praise"]),
     entry(
@@ -336,11 +358,59 @@ def test_sure_faults_of_an_answer() -> None:
         1: "“The bank is closed!” repeats another example",
         3: "“As an AI model I have no bank.” speaks as a language model, not as a dictionary",
     }
+    assert [*sure_faults("collocations", ["bank", "steep bank", "bank + verb", "adj"], "bank", "en")] == [0, 2, 3]
+    assert [*sure_faults("usage_notes", ["The word", "Of banks. " * 2, "Of any river bank. " * 3], "bank", "en")] == [
+        0,
+        2,
+    ]
     assert sure_faults("synonyms", ["shore", "Ufer", "rivière"], "bank", "en") == {}
     echo = "The [adjective] of [noun]"
     assert sure_faults("etymology", [echo], "bank", "en") == {0: f"“{echo}” has the slot “[adjective]” of a template"}
     assert sure_faults("etymology", ["From Latin x [see there], from y"], "bank", "en") == {}
     assert sure_faults("pronunciation", [COMMUNITY], "community", "en") == {}
+
+
+RUSSIAN = "\u0431\u0430\u043d\u043a"
+FRAGMENTS = (
+    *("bank", "Bank", "The bank is closed", "the bank is CLOSED", "It is very useful", "word", "The word", "json", "1"),
+    *(". ", ".", "!", " ", ", ", "\u201c", "\u201d", "[noun]", "{{x}}", "<word>", "+ verb", "noun +", " x, ", "-"),
+    *("As an AI model", "Sure, here is", "From Middle English x, from Old French y", RUSSIAN, f"{RUSSIAN}\u0438"),
+    *("銀行は三時に閉まる", "b\u00e6\u014bk", "\u00e9", "e\u0301", "Straße", "strasse", "*", "/", COMMUNITY, "\u03b8"),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(sorted({component for check in CHECKS if check.sure for component in check.components})),
+    st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=6).map("".join).map(str.strip).filter(bool), max_size=3),
+    st.sampled_from(("bank", "word", "noun", "or", RUSSIAN, "銀行", "give way")),
+    st.sampled_from(("en", "de", "ru", "ja", "sr")),
+)
+def test_no_sure_fault_is_overlooked(component: str, texts: list[str], headword: str, language: str) -> None:
+    """The quick look at the texts of an answer overlooks no text in which a sure check finds a fault."""
+    whole = EntryTexts(headword, language)
+    values = [Value(text, component, whole, None, texts[:at]) for at, text in enumerate(texts)]
+    checks = checks_of(component, sure=True)
+    faulty = [at for at, value in enumerate(values) if any(each.fault(value) is not None for each in checks)]
+    assert [*sure_faults(component, texts, headword, language)] == faulty
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("The bank is closed.", "the bank is closed!", True),
+        ("“The bank is closed”, she said.", '"The bank is closed," she said.', True),
+        ("Straße", "STRASSE", True),
+        ("caf\u00e9 ouvert", "cafe\u0301 ouvert", True),
+        ("e-mail me", "e mail me", True),
+        ("The bank is closed.", "The bank is open.", False),
+        (f"{RUSSIAN} 1", f"{RUSSIAN}\u0438 1", False),
+        ("銀行は三時に閉まる。", "銀行は五時に閉まる。", False),
+    ],
+)
+def test_same_texts(one: str, other: str, same: bool) -> None:
+    """Texts that differ in punctuation, case and the form of accents are the same; those of other words are not."""
+    assert is_same(one, other) == is_same(other, one) == same
 
 
 def test_examples_of_prompts_are_known() -> None:
