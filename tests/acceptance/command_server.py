@@ -1,11 +1,13 @@
 """A server that forks commands from a process with all imports done, which saves most of their time.
 
-Some tests of start-up, signals and terminals use the installed command; see `Shell.start` and `Shell.terminal`.
+The processes of one test session share a server. Some tests of start-up, signals and terminals use the installed
+command; see `Shell.start` and `Shell.terminal`.
 """
 
 import atexit
 import fcntl
 import gc
+import mimetypes
 import os
 import resource
 import select
@@ -14,14 +16,14 @@ import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from platform import platform
-from tempfile import TemporaryFile, mkdtemp
+from tempfile import TemporaryFile, gettempdir, mkdtemp
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self, TextIO
@@ -43,10 +45,15 @@ LOADED = (
     "floridify_batch.cli.floridify_config",
     "floridify_batch.cli.service",
     "floridify_batch.cli.session",
+    "floridify_batch.cli.watch",
     "floridify_batch.database.lookup",
+    "floridify_batch.display.cost_table",
     "floridify_batch.display.entry_page",
+    "floridify_batch.display.report",
+    "filelock",
     "langcodes",
-    "openai.resources.chat",
+    "openai.resources.chat.completions",
+    "openai.lib.streaming.chat",
     "openai.resources.batches",
     "openai.resources.files",
     "httpcore2",
@@ -69,6 +76,8 @@ LOADED = (
 
 
 _STARTING = Lock()
+_DOOR = "-door"
+"""The suffix of the address at which further processes join a server."""
 
 
 class Forked:
@@ -93,7 +102,7 @@ class Forked:
         self.stderr: TextIO | None = None
         self._line = socket.socket(socket.AF_UNIX)
         with _STARTING:  # else threads that are the first together would start a server each
-            address = _server()
+            address = _server(env.get("PYTHONPATH", ""))
         self._line.connect(address)
         limits = {"file_size": file_size, "umask": umask}
         order = orjson.dumps({"command": command, "folder": str(folder), "env": env, **limits})
@@ -190,13 +199,29 @@ def done(
 
 
 @cache
-def _server() -> str:
-    """Start the server of this process and return its address. It ends with its standard input."""
+def _server(packages: str) -> str:
+    """The address of a server: that of the test session, or a new one if the commands have packages of their own."""
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if packages or session is None:
+        return _started(packages)
+    known = Path(gettempdir()) / f"commands-{session}"
+    with _locked(known.parent):
+        if known.exists() and _joined(address := known.read_text(encoding="utf-8")):
+            return address
+        address = _started()
+        known.write_text(address, encoding="utf-8")
+        atexit.register(known.unlink, missing_ok=True)
+        return address
+
+
+def _started(packages: str = "") -> str:
+    """Start a server and return its address. It ends with its standard input and its last user."""
     address = str(Path(mkdtemp(prefix="forked")) / "line")
+    path = os.pathsep.join(filter(None, (packages, str(ROOT))))
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.acceptance.command_server", address],
+        [sys.executable, "-P", "-m", "tests.acceptance.command_server", address],  # -P: packages come first
         cwd=ROOT,
-        env=os.environ | {"PYTHONUTF8": "1"},
+        env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": path},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -206,26 +231,64 @@ def _server() -> str:
     return address
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes of the session from starting a server."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _joined(address: str) -> bool:
+    """Become a user of a server, until this process ends; false if it has ended."""
+    line = socket.socket(socket.AF_UNIX)
+    with suppress(OSError):
+        line.connect(f"{address}{_DOOR}")
+        if line.recv(1):
+            atexit.register(line.close)
+            return True
+    line.close()
+    return False
+
+
 # ── in the server ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def serve(address: str) -> None:
-    """Fork a command for each connection, until standard input is closed."""
+    """Fork a command for each connection, until standard input is closed and each user has left."""
     _warm_up()
     gc.freeze()  # else each command's first collection would copy all of it
+    users: set[Any] = {sys.stdin}
+    with _listening(address) as orders, _listening(f"{address}{_DOOR}") as door:
+        os.write(1, b"ready\n")
+        while users:
+            for ready in select.select([orders, door, *users], [], [])[0]:
+                if ready in users:  # its end: a user sends nothing
+                    users.remove(ready)
+                    continue
+                line, _ = ready.accept()
+                if ready is door:
+                    line.sendall(b"+")
+                    users.add(line)
+                    continue
+                with line:
+                    if os.fork() == 0:
+                        _look_after(line)
+            _reap(os.WNOHANG)
+    _reap(0)
+    Path(address).parent.rmdir()
+
+
+@contextmanager
+def _listening(address: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)
-        os.write(1, b"ready\n")
-        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
-            line, _ = listening.accept()
-            with line:
-                if os.fork() == 0:
-                    _look_after(line)
-            _reap(os.WNOHANG)
-    _reap(0)
+        yield listening
     Path(address).unlink()
-    Path(address).parent.rmdir()
 
 
 def _warm_up() -> None:
@@ -245,6 +308,7 @@ def _warm_up() -> None:
         for parameter in command.params:
             parameter.get_runtime_param()
     platform()  # for a header of the SDK
+    mimetypes.init()  # for uploads
 
 
 def _reap(how: int) -> None:

@@ -2,14 +2,12 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 import floridify_batch
-from tests.acceptance.command import COMMAND
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import add_known, owned
 from tests.sandbox import Sandbox
@@ -46,11 +44,12 @@ def test_a_component_is_one_module_one_prompt_and_one_line(
     shell = make_shell(quick)
     shell.write("record")
     add_known(shell.database, "record")
-    env = shell.env | {"PYTHONPATH": str(extended_package(tmp_path_factory.mktemp("extended")))}
+    extended = str(extended_package(tmp_path_factory.mktemp("extended")))
 
     def run(*arguments: str) -> str:
-        command = [COMMAND, *arguments]
-        return subprocess.run(command, cwd=shell.folder, env=env, capture_output=True, text=True, check=True).stdout
+        done = shell.run(*arguments, PYTHONPATH=extended)
+        assert done.code == 0, done
+        return done.out
 
     assert "hyphenation" in run("components")
     run("run", "words.txt", "--yes", "--components", "hyphenation")

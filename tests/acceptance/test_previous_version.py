@@ -10,7 +10,7 @@ import orjson
 import pytest
 from bson import json_util
 
-from tests.acceptance.command import Shell, until
+from tests.acceptance.command import Shell
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import LONG_AGO, add_entry
 from tests.sandbox import Sandbox
@@ -99,13 +99,8 @@ def test_recover(shell: Shell, name: str) -> None:
     sent, before = asked(shell), sources(shell)
     shutil.rmtree(shell.checkpoint.folder)
     shell.checkpoint.path.unlink()
-
-    def all_have_ended() -> bool:
-        recovered = shell.run("recover", "--yes", "--sandbox", **QUICK)
-        assert (recovered.code, recovered.err) == (0, "")
-        return "in progress" not in recovered.out
-
-    until(all_have_ended)
+    recovered = shell.run("recover", "--yes", "--wait", "--sandbox", **QUICK)
+    assert (recovered.code, recovered.err) == (0, "")
     assert asked(shell) == sent
     assert len(shell.database.definitions.distinct("word_id")) == 12
     assert shell.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) >= 6
