@@ -1,13 +1,18 @@
 """The table of costs: what lean answers and packs save on lists of both kinds."""
 
+import re
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from floridify_batch.components.registry import DEFAULT_COMPONENTS
 from floridify_batch.costs.answer_length import AnswerShape
+from floridify_batch.providers.interface import DEFAULT_MODEL
 from scripts.benchmarks.answer_costs import LISTS, cost_of
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -43,3 +48,16 @@ def test_packs_save(name: str) -> None:
     assert bare is not None
     assert stored <= most * Decimal("0.25")
     assert bare <= most * Decimal("0.20")
+
+
+def test_costs_in_readme() -> None:
+    """The default model in the README is current, and so, to a tenth, are its costs of 1,000 words."""
+    stated = re.search(
+        r"\(`([\w.-]+)`; `--model .*?cost about \$([\d.]+) .*? to \$([\d.]+) ", README.read_text(), re.DOTALL
+    )
+    assert stated is not None
+    assert stated[1] == DEFAULT_MODEL
+    for name, dollars in (("a whole dictionary", stated[2]), ("many senses", stated[3])):
+        cost = cost_of(name, AnswerShape.STORED, 1, DEFAULT_MODEL, DEFAULT_COMPONENTS).batch
+        assert cost is not None
+        assert abs(cost / Decimal(dollars) - 1) < Decimal("0.1")
