@@ -63,10 +63,11 @@ def has_sentences(text: str) -> bool:
     return text.count(". ") >= _MOST_EQUAL
 
 
-def is_of_assistant(text: str) -> bool:
-    """Whether a text is a sentence of an assistant."""
+def is_of_assistant(text: str, headword: str) -> bool:
+    """Whether a text is a sentence of an assistant, and not one with the headword, such as "I can't help it"."""
     if text[:2] in OPENINGS or " AI" in text or "language model" in text:
-        return _ASSISTANT.search(text) is not None
+        found = _ASSISTANT.search(text)
+        return found is not None and headword.casefold() not in _WORD.findall(found[0].casefold())
     return False
 
 

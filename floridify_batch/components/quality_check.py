@@ -91,7 +91,7 @@ _MARKUP = re.compile(r"</?(b|i|u|em|strong|br|p|span|div|a|sup|sub|li|ul)\b[^>]*
 
 
 def _assistant(value: Value) -> str | None:
-    return "" if is_of_assistant(value.text) else None
+    return "" if is_of_assistant(value.text, value.entry.headword) else None
 
 
 def _markup(value: Value) -> str | None:
@@ -158,7 +158,7 @@ def _is_word(value: Value) -> str | None:
     return "" if value.text.casefold() == value.entry.headword.casefold() else None
 
 
-_FIELDS = frozenset(("synonyms", "antonyms", "cognates", "collocations", "definitions", "efflorescence"))
+_FIELDS = frozenset(("synonyms", "antonyms", "cognates", "collocations", "definitions"))
 
 
 def _is_field(value: Value) -> str | None:

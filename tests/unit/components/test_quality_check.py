@@ -126,6 +126,7 @@ GOOD: list[EntryTexts] = [
     entry("word", "a part of a sentence", examples=["This is a word."], collocations=["word meaning"]),
     entry("verb", "a word for an action", collocations=["verb + noun"], usage_notes=["Not of a noun, but of an act."]),
     entry("rose", "a flower with thorns", examples=["A rose is a rose. No, a rose is a rose. Yes, a rose is a rose."]),
+    entry("help", "to do part of someone's work", "verb", examples=["I can't help you now."]),
     entry("teacher", "a person who instructs", of_word={"etymology": ["From the verb + -er."]}),
     entry("to", "expressing direction", "particle", examples=["I want to go."]),
     entry("credit", "a good opinion of someone's work", examples=["She got no credit."], synonyms=["praise"]),
