@@ -297,9 +297,22 @@ EMPTY_DIGEST = "0" * 8
 """The digest of a value that is absent or empty."""
 
 REVIEWED = "reviewed"
-"""The mark in place of a digest of a value that a person has accepted, edited or removed: it is the digest of none."""
+"""The mark in place of a digest of a value that a person has accepted, edited or removed: it is the digest of none.
+
+The digest of the value as it was written follows behind a colon; earlier versions did not keep it.
+"""
 
 _FORM = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def review_mark(written: str) -> str:
+    """The mark of a reviewed value, by the digest of the value as it was written."""
+    return f"{REVIEWED}:{written}"
+
+
+def is_review_mark(digest: object) -> bool:
+    """Whether a value's digest is the mark of a reviewed one."""
+    return isinstance(digest, str) and digest.partition(":")[0] == REVIEWED
 
 
 def value_digest(value: Any) -> str:

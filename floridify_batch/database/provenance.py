@@ -1,10 +1,11 @@
 """Provenance of stored values: the model and the day of each generated one, and whether a person has changed it."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import REVIEWED, value_digest
+from floridify_batch.components.change import EMPTY_DIGEST, is_review_mark, value_digest
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.database.document import stamps_on
 from floridify_batch.database.entry_text import is_edited_copy
@@ -31,17 +32,33 @@ _COMPONENTS = {
 """The component of each field that people edit."""
 
 
+class Review(StrEnum):
+    """What a review has decided on a value, the least first where it has decided on several."""
+
+    NONE = ""
+    ACCEPTED = "accepted"
+    """The value is as it was written, or as it was before its review."""
+    UNKNOWN = "reviewed"
+    """Accepted, edited or rejected: earlier versions did not record which."""
+    REJECTED = "rejected"
+    """The value is empty."""
+    EDITED = "edited"
+
+
+_BY_WEIGHT = tuple(Review).index
+
+
 class Origin(NamedTuple):
     """The origin of a value: the model and the day of its answer, and what people have done with it since.
 
-    An `edited` value differs from what was written. A `reviewed` one was accepted, edited or removed in a review: its
-    digest is not kept, so these cannot be told apart. A value that no model wrote has neither model nor day.
+    An `edited` value differs from what was written, and was not `reviewed`. A value that no model wrote has neither
+    model nor day.
     """
 
     model: str
     date: str
     edited: bool = False
-    reviewed: bool = False
+    reviewed: Review = Review.NONE
 
     @property
     def is_known(self) -> bool:
@@ -50,9 +67,9 @@ class Origin(NamedTuple):
 
     def with_changes_of(self, others: Iterable["Origin"]) -> "Origin":
         """The origin of a value that consists of other ones, too."""
-        flags = [(self.edited, self.reviewed), *((each.edited, each.reviewed) for each in others)]
-        edited, reviewed = map(any, zip(*flags, strict=True))
-        return self._replace(edited=edited, reviewed=reviewed)
+        parts = [self, *others]
+        reviewed = max((each.reviewed for each in parts), key=_BY_WEIGHT)
+        return self._replace(edited=any(each.edited for each in parts), reviewed=reviewed)
 
 
 async def stamps_of(store: MongoStore, headwords: Iterable[Headword], known: Container[Any] = ()) -> Stamps:
@@ -61,6 +78,14 @@ async def stamps_of(store: MongoStore, headwords: Iterable[Headword], known: Con
     wanted = [each for each in borne if each not in known]
     found = await store.find(STAMPS, {"_id": store.layout.with_ids(wanted)}) if wanted else []
     return {store.layout.unified(each["_id"]): each for each in found}
+
+
+def changes(origin: Origin) -> Iterator[str]:
+    """What people have done with a value, in words."""
+    if origin.edited:
+        yield "edited"
+    if origin.reviewed:
+        yield "edited in review" if origin.reviewed is Review.EDITED else str(origin.reviewed)
 
 
 # ── origins ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,9 +155,21 @@ _UNKNOWN = Origin("", "")
 def _changes_of(document: Document, names: Iterable[str]) -> Origin:
     """The changes of a value that consists of these fields, by the digests that are recorded, without its model."""
     recorded = {name: digests_of(document).get(name) for name in names}
-    others = {name: each for name, each in recorded.items() if each is not None and each != REVIEWED}
+    others = {name: each for name, each in recorded.items() if each is not None and not is_review_mark(each)}
     edited = any(each != value_digest(document.get(name)) for name, each in others.items())
-    return Origin("", "", edited, REVIEWED in recorded.values())
+    reviews = (_review(each, document.get(name)) for name, each in recorded.items() if is_review_mark(each))
+    return Origin("", "", edited, max(reviews, key=_BY_WEIGHT, default=Review.NONE))
+
+
+def _review(mark: str | None, value: Any) -> Review:
+    """The decision on a value, by its mark."""
+    written = (mark or "").partition(":")[2]
+    now = value_digest(value)
+    if now == EMPTY_DIGEST:
+        return Review.REJECTED
+    if not written:
+        return Review.UNKNOWN
+    return Review.ACCEPTED if now == written else Review.EDITED
 
 
 def _day(time: object) -> str:

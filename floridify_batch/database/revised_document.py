@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.components.change import REVIEWED, Collection
+from floridify_batch.components.change import Collection, is_review_mark, review_mark, value_digest
 from floridify_batch.database.document import encoded, stamp_fields, upsert
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
 from floridify_batch.database.removal import RELATIONS, TEXTS, any_spelling, orphans
-from floridify_batch.database.word_documents import Stored, as_read
+from floridify_batch.database.word_documents import Stored, as_read, digests_of
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, Stamp, derived_id, doc_id
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _updates(each: Revised, store: "MongoStore", now: datetime) -> "Iterator[Upd
     stamp = encoded(_stamp(now).id, store.layout)
     stamps = {f"{SYNTHESIS}.{key}": stamp for key in each.stamps}
     for name in dict.fromkeys((*each.fields, *each.marks)):
-        values = stamps | ({f"{DIGESTS}.{name}": REVIEWED} if name in each.marks else {})
+        values = stamps | ({f"{DIGESTS}.{name}": _mark(each.stored, name)} if name in each.marks else {})
         change: dict[str, Any] = {"$set": values}
         if name in each.fields:
             new = values | {name: each.fields[name], "updated_at": now}
@@ -81,6 +81,14 @@ def _updates(each: Revised, store: "MongoStore", now: datetime) -> "Iterator[Upd
         yield UpdateOne(as_read(each.stored, [name]), change)
     if stamps and not each.fields and not each.marks:
         yield UpdateOne({"_id": each.stored.document["_id"]}, {"$set": stamps})
+
+
+def _mark(stored: Stored, name: str) -> str:
+    """The mark of a decided value, with the digest of the value as it was written, or else as it was reviewed."""
+    recorded = digests_of(stored.document).get(name)
+    if isinstance(recorded, str):
+        return recorded if is_review_mark(recorded) else review_mark(recorded)
+    return review_mark(value_digest(stored.document.get(name)))
 
 
 async def _unlist(senses: Sequence[Stored], store: "MongoStore", now: datetime) -> None:

@@ -15,7 +15,7 @@ from floridify_batch.components.quality_check import doubts
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
 from floridify_batch.database.entry_text import entry_texts, labelled_senses
 from floridify_batch.database.lookup import Headword, ids_in
-from floridify_batch.database.provenance import Origin, Stamps, sense_origins, word_origins
+from floridify_batch.database.provenance import Origin, Stamps, changes, sense_origins, word_origins
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import language_name
@@ -86,19 +86,17 @@ def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, str]]:
 
 
 def _origin(found: Mapping[str, Origin]) -> str:
-    """The models and days of values, with the values of each, and the values that people have edited or reviewed."""
+    """The models and days of values, with the values of each, and those that people have edited or reviewed."""
     written: dict[str, list[str]] = {}
-    edited: list[str] = []
-    reviewed: list[str] = []
+    changed: dict[str, list[str]] = {}
     for component, origin in found.items():
         name = component.replace("_", " ")
         model = f"{plain(origin.model)} ({origin.date})" if origin.date else plain(origin.model)
         if model:
             written.setdefault(model, []).append(name)
-        edited += [name] * origin.edited
-        reviewed += [name] * origin.reviewed
-    changed = {"edited": edited, "reviewed": reviewed}
-    parts = [f"{by}: {', '.join(sorted(names))}" for by, names in (written | changed).items() if names]
+        for change in changes(origin):
+            changed.setdefault(change, []).append(name)
+    parts = [f"{by}: {', '.join(sorted(names))}" for by, names in (*written.items(), *sorted(changed.items()))]
     return "; ".join(parts)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from floridify_batch.database.provenance import Origin
+from floridify_batch.database.provenance import Origin, changes
 from floridify_batch.export.entry import Example, ExportedEntry, Sense
 from floridify_batch.formatting import counted
 from floridify_batch.words.entry import SYNTHESIS
@@ -95,12 +95,8 @@ def _models(provenance: Mapping[str, Origin]) -> Iterable[str]:
 
 def _example(example: Example) -> Object:
     origin = example.origin or Origin("", "")
-    facts = (
-        (f"generated {origin.date}", origin.date),
-        ("edited since", origin.edited),
-        ("reviewed", origin.reviewed),
-    )
-    elaboration = ", ".join(text for text, is_so in facts if is_so)
+    generated = [f"generated {origin.date}"] if origin.date else []
+    elaboration = ", ".join([*generated, *changes(origin)])
     return _present(text=example.text, sourceIdentity=origin.model, sourceElaboration=elaboration)
 
 

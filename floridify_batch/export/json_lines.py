@@ -82,7 +82,7 @@ def _items(items: Iterable[Item], text: str, note: str) -> list[dict[str, Any]]:
 def _origin(origin: Origin | None) -> dict[str, Any] | None:
     if origin is None:
         return None
-    changes = {"edited": origin.edited or None, "reviewed": origin.reviewed or None}
+    changes = {"edited": origin.edited or None, "reviewed": str(origin.reviewed)}
     return _present(model=origin.model, date=origin.date, **changes)
 
 

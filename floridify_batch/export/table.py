@@ -97,7 +97,7 @@ def _origins(entry: ExportedEntry, sense: Sense) -> dict[str, str]:
         "models": _joined(each.model for _, each in origins),
         "dates": _joined(each.date for _, each in origins),
         "edited": _joined(name for name, each in origins if each.edited),
-        "reviewed": _joined(name for name, each in origins if each.reviewed),
+        "reviewed": _joined(f"{name} ({each.reviewed})" for name, each in origins if each.reviewed),
     }
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from floridify_batch.components.answer_shape import field_names
-from floridify_batch.components.change import REVIEWED
+from floridify_batch.components.change import is_review_mark
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.prompt_variable import other_senses
 from floridify_batch.components.recipe import Recipe, Scope, Target, ValueState
@@ -59,7 +59,7 @@ class Question:
             return False
         if stamp is None or not self.recipe.structural:
             return stamp is None
-        rejected = target.digests.get(self.recipe.field) == REVIEWED and not asked.replace_edited
+        rejected = is_review_mark(target.digests.get(self.recipe.field)) and not asked.replace_edited
         return self._retries_empty(stamp, asked) and not rejected
 
     def _failed_before(self, entry: Entry, target: Target, asked: "Brief") -> bool:

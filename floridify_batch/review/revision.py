@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from floridify_batch.components.change import REVIEWED, Collection, SchemaVersion, value_digest
+from floridify_batch.components.change import Collection, SchemaVersion, is_review_mark, value_digest
 from floridify_batch.components.document_schema import schemas_of
 from floridify_batch.database.document import first_language, languages_of, stamp_prefix
 from floridify_batch.database.lookup import ids_in
@@ -267,7 +267,7 @@ def _changed(each: ReviewField, current: Any) -> str:
 
 def _is_marked(stored: Stored, name: str) -> bool:
     """Whether a value in the database is a reviewed one."""
-    return digests_of(stored.document).get(name) == REVIEWED
+    return is_review_mark(digests_of(stored.document).get(name))
 
 
 def _schema_of(stored: Stored) -> str:

@@ -178,7 +178,7 @@ async def test_definitions_of_sources(workspace: Workspace) -> None:
 
 
 async def test_decided_values_in_exports(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exports and `show` call the same values reviewed after a review, and edited after another change."""
+    """Exports and `show` say which values a review has accepted or edited, and which were edited after it."""
     database, place = workspace.database, place_of(workspace)
     reviewed_word(database)
     rows = await written(workspace, "bank")
@@ -192,11 +192,11 @@ async def test_decided_values_in_exports(workspace: Workspace, capsys: pytest.Ca
     await export_entries(place, Selection(), target)
     with target.path.open(encoding="utf-8-sig", newline="") as file:
         marks = [(row["edited"], row["reviewed"]) for row in csv.DictReader(file)]
-    assert marks == [("", "definition"), ("synonyms", "definition; examples")]
+    assert marks == [("", "definition (edited)"), ("synonyms", "definition (accepted); examples (accepted)")]
     capsys.readouterr()
     await show_word("bank", place)
     shown = " ".join(capsys.readouterr().out.split())
-    assert "noun 1: reviewed: definition - noun 2: edited: synonyms; reviewed: definition, examples" in shown
+    assert "noun 1: edited in review: definition - noun 2: accepted: definition, examples; edited: synonyms" in shown
 
 
 def reviewed_word(database: Found) -> None:

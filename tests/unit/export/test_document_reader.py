@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from floridify_batch.components.change import REVIEWED, value_digest
+from floridify_batch.components.change import REVIEWED, review_mark, value_digest
 from floridify_batch.database.lookup import Headword
-from floridify_batch.database.provenance import Origin
+from floridify_batch.database.provenance import Origin, Review
 from floridify_batch.display.entry_page import remarks
 from floridify_batch.export.document_reader import DocumentReader, clean
 from floridify_batch.export.entry import ExportedEntry
@@ -92,10 +92,10 @@ def test_provenance() -> None:
     }
 
 
-def changes(digests: dict[str, str], **fields: Any) -> dict[str, tuple[bool, bool]]:
+def changes(digests: dict[str, str], **fields: Any) -> dict[str, tuple[bool, str]]:
     """Return which values of a sense are edited and reviewed."""
     sense = read({"synthesis_digests": digests, **fields})[0].senses[0]
-    found = {name: (each.edited, each.reviewed) for name, each in sense.provenance.items()}
+    found: dict[str, tuple[bool, str]] = {name: (each.edited, each.reviewed) for name, each in sense.provenance.items()}
     assert (sense.edited, sense.reviewed) == tuple(map(any, zip(*found.values(), strict=True)))
     return found
 
@@ -106,11 +106,25 @@ def test_changed_values() -> None:
     digest = {"text": value_digest("land by a river")}
     entry, _ = read({"model_info": written, "synthesis_digests": digest})
     assert entry.senses[0].provenance == {"definition": Origin("gpt-6-luna", "2026-03-01")}
-    assert changes(digest, text="land by the sea") == {"definition": (True, False)}
-    assert changes({"text": REVIEWED}) == {"definition": (False, True)}
-    assert changes({"part_of_speech": value_digest("verb")}) == {"part_of_speech": (True, False)}
+    assert changes(digest, text="land by the sea") == {"definition": (True, "")}
+    assert changes({"text": REVIEWED}) == {"definition": (False, "reviewed")}
+    assert changes({"part_of_speech": value_digest("verb")}) == {"part_of_speech": (True, "")}
     mixed = {"synonyms": value_digest(["sea"]), "cognates": REVIEWED, "domain": REVIEWED}
-    assert changes(mixed, synonyms=["shore"]) == {"synonyms": (True, True), "domain": (False, True)}
+    assert changes(mixed, synonyms=["shore"], domain="law", cognates=["rive"]) == {
+        "synonyms": (True, "reviewed"),
+        "domain": (False, "reviewed"),
+    }
+
+
+def test_decisions_of_a_review() -> None:
+    """A reviewed value is accepted as it was written, edited if it differs, and rejected if it is empty."""
+    law, shore = review_mark(value_digest("law")), review_mark(value_digest(["shore"]))
+    assert changes({"domain": law}, domain="law") == {"domain": (False, "accepted")}
+    assert changes({"domain": law}, domain="music") == {"domain": (False, "edited")}
+    assert changes({"domain": law}, domain=None) == changes({"domain": REVIEWED}) == {"domain": (False, "rejected")}
+    both = {"synonyms": shore, "cognates": review_mark(value_digest(["rive"]))}
+    assert changes(both, synonyms=["shore"], cognates=[]) == {"synonyms": (False, "rejected")}
+    assert changes(both, synonyms=["side"], cognates=[]) == {"synonyms": (False, "edited")}
 
 
 def test_changed_documents() -> None:
@@ -127,7 +141,7 @@ def test_changed_documents() -> None:
     edited = Origin("", "", edited=True)
     assert entry.senses[0].provenance == {"examples": edited}
     assert [each.origin for each in entry.senses[0].examples] == [edited, None]
-    assert entry.provenance == {"facts": edited, "pronunciation": Origin("", "", reviewed=True)}
+    assert entry.provenance == {"facts": edited, "pronunciation": Origin("", "", reviewed=Review.UNKNOWN)}
 
 
 def test_edited_copy() -> None:

@@ -18,7 +18,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from floridify_batch.database.provenance import Origin
+from floridify_batch.database.provenance import Origin, Review
 from floridify_batch.errors import UsageError
 from floridify_batch.export.dmlex_xml import NAMESPACE
 from floridify_batch.export.document_reader import DocumentReader
@@ -153,7 +153,7 @@ LACKING = {
 @pytest.mark.parametrize(("target", "lacking"), LACKING.items())
 def test_sentence_about_fields_without_a_place(target: Format, lacking: str, tmp_path: Path) -> None:
     """The command names what a format leaves out, with the number of senses and of words that have it."""
-    edited, reviewed = Origin("", "", edited=True), Origin("", "", reviewed=True)
+    edited, reviewed = Origin("", "", edited=True), Origin("", "", reviewed=Review.ACCEPTED)
     senses = a_sense(provenance={"definition": edited}), a_sense(cognates=("Bank",), provenance={"synonyms": reviewed})
     phrase, fact = Phrase("break the bank", "", "It broke the bank.", "informal"), Fact("f", "Old.", "history")
     whole = an_entry(senses=senses, phrases=(phrase,), facts=(fact,), provenance={"etymology": reviewed})
@@ -163,16 +163,16 @@ def test_sentence_about_fields_without_a_place(target: Format, lacking: str, tmp
 
 def test_changes_in_formats() -> None:
     """CSV, JSON Lines and DMLex say which values were edited, and which were reviewed."""
-    edited, reviewed = Origin("", "", edited=True), Origin("gpt-6-luna", "2026-03-01", reviewed=True)
+    edited, reviewed = Origin("", "", edited=True), Origin("gpt-6-luna", "2026-03-01", reviewed=Review.EDITED)
     provenance = {"definition": edited, "synonyms": reviewed}
     whole = an_entry(senses=(a_sense(provenance=provenance, examples=(Example("ex", "the bank", reviewed),)),))
     (row,) = rows_of(written(Format.CSV, whole)[0])
-    assert (row["edited"], row["reviewed"]) == ("definition", "synonyms; examples")
+    assert (row["edited"], row["reviewed"]) == ("definition", "synonyms (edited); examples (edited)")
     (sense,) = json.loads(written(Format.JSONL, whole)[0])["senses"]
     assert sense["provenance"]["definition"] == {"edited": True}
-    assert sense["provenance"]["synonyms"] == {"model": "gpt-6-luna", "date": "2026-03-01", "reviewed": True}
+    assert sense["provenance"]["synonyms"] == {"model": "gpt-6-luna", "date": "2026-03-01", "reviewed": "edited"}
     (sense,) = json.loads(written(Format.DMLEX_JSON, whole)[0])["entries"][0]["senses"]
-    assert sense["examples"][0]["sourceElaboration"] == "generated 2026-03-01, reviewed"
+    assert sense["examples"][0]["sourceElaboration"] == "generated 2026-03-01, edited in review"
 
 
 def test_json_lines() -> None:
