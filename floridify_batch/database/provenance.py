@@ -33,7 +33,7 @@ _COMPONENTS = {
 
 
 class Review(StrEnum):
-    """What a review has decided on a value, the least first where it has decided on several."""
+    """A decision of a review on a value, in the order of their weight where there are several."""
 
     NONE = ""
     ACCEPTED = "accepted"
@@ -81,7 +81,7 @@ async def stamps_of(store: MongoStore, headwords: Iterable[Headword], known: Con
 
 
 def changes(origin: Origin) -> Iterator[str]:
-    """What people have done with a value, in words."""
+    """The changes of a value by people, in words."""
     if origin.edited:
         yield "edited"
     if origin.reviewed:
