@@ -126,7 +126,7 @@ RunLanguageOption = Annotated[
         callback=_optional_language,
         envvar=_env("LANGUAGE"),
         metavar="CODE",
-        help="Language of the words (default: the run's).",
+        help="Language (default: the run's).",
         autocompletion=completion.languages,
     ),
 ]
