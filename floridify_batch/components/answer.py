@@ -10,7 +10,7 @@ import re
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from math import isnan
@@ -202,6 +202,14 @@ def _unnumbered(value: Any) -> Any:
     if any(count is None or int(count[1]) != number for number, count in enumerate(counts, 1)):
         return value
     return [text[count.end() :] for text, count in zip(value, counts, strict=True) if count]
+
+
+def distinct[T](items: Iterable[T], key: Callable[[T], object]) -> list[T]:
+    """The items of a list, of those with an equal key the first."""
+    found: dict[object, T] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return list(found.values())
 
 
 def _not_empty(value: list[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ from floridify_batch.components.non_answer import (
     has_sentences,
     is_format,
     may_say_nothing,
+    repeats_example,
     repeats_instruction,
 )
 from floridify_batch.components.quality_check import EntryTexts, Value, checks_of
@@ -22,7 +23,6 @@ from floridify_batch.words.inflection import is_unspaced
 from floridify_batch.words.script import LATIN, may_be_foreign, script_of
 
 _MOST_DETAIL = 60
-_DESCRIBED = ("collocations", "usage_notes", "etymology")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class _Texts:
     component: str
     field: str
     text: Callable[[Any], str] | None
+    parallel: str = ""
+    """The list that goes with the items, place by place."""
 
 
 _TEXTS: Mapping[str, _Texts] = {
@@ -43,6 +45,8 @@ _TEXTS: Mapping[str, _Texts] = {
     "collocations": _Texts("collocations", "collocations", attrgetter("phrase")),
     "phrases": _Texts("phrases", "phrases", attrgetter("phrase")),
     "usage_notes": _Texts("usage_notes", "notes", attrgetter("text")),
+    "facts": _Texts("facts", "facts", str, "categories"),
+    "word_forms": _Texts("word_forms", "forms", attrgetter("text")),
     "pronunciation": _Texts("pronunciation", "ipa", None),
     "etymology": _Texts("etymology", "text", None),
 }
@@ -72,13 +76,13 @@ def faulty_items(
 def sure_faults(component: str, texts: Sequence[str], headword: str, language: str) -> dict[int, str]:
     """The faults of an answer's texts that are sure, by position: sentences that name the text."""
     found: dict[int, str] = {}
-    whole = "\n".join(texts)
+    whole, look = "\n".join(texts), _LOOKS.get(component)
     marked, several = has_marks(whole), has_sentences(whole)
     latin = not whole.isascii() and script_of(language) == LATIN
     for number, text in enumerate(texts):
         before = texts[:number]
         likely = marked or text[:2] in OPENINGS or (several and has_sentences(text)) or (latin and may_be_foreign(text))
-        if likely or _may_be_faulty(component, text, before, headword):
+        if likely or (look is not None and look(text, before, headword)):
             value = Value(text, component, EntryTexts(headword, language), None, before)
             for check in checks_of(component, sure=True):
                 if (detail := check.fault(value)) is not None:
@@ -87,17 +91,33 @@ def sure_faults(component: str, texts: Sequence[str], headword: str, language: s
     return found
 
 
-def _may_be_faulty(component: str, text: str, before: Sequence[str], headword: str) -> bool:
-    """Whether a text may have a sure fault of its component: most have none, and are not checked further."""
-    if component == "examples":
-        if may_say_nothing(text) or (" " not in text.strip() and not is_unspaced(text)):
-            return True
-        return any([is_same(each, text) for each in before])  # noqa: C419  few, and a generator takes longer
-    if component == "definitions":
-        return is_format(text)
-    if component in ("collocations", "phrases") and len(text) == len(headword):
-        return True
-    return component == "pronunciation" or (component in _DESCRIBED and may_say_nothing(text))
+def _example(text: str, before: Sequence[str], _: str) -> bool:
+    return (" " not in text.strip() and not is_unspaced(text)) or _stated(text, before, "")
+
+
+def _stated(text: str, before: Sequence[str], _: str) -> bool:
+    return may_say_nothing(text) or any([is_same(each, text) for each in before])  # noqa: C419  few, and faster
+
+
+def _term(text: str, _: Sequence[str], headword: str) -> bool:
+    return len(text) == len(headword) or may_say_nothing(text)
+
+
+_LOOKS: Mapping[str, Callable[[str, Sequence[str], str], bool]] = {
+    "examples": _example,
+    "facts": _stated,
+    "collocations": _term,
+    "phrases": lambda text, _, headword: len(text) == len(headword),
+    "definitions": lambda text, _, __: is_format(text),
+    "usage_notes": lambda text, _, __: may_say_nothing(text),
+    "word_forms": lambda text, _, __: may_say_nothing(text),
+    "etymology": lambda text, _, headword: may_say_nothing(text) or repeats_example(text, headword),
+    "pronunciation": lambda _, __, ___: True,
+}
+"""Quick looks at a text of a component, the texts before it, and the headword: whether it may have a sure fault.
+
+Most texts have none, and are not checked further.
+"""
 
 
 def without_items[A: BaseModel](component: str, answer: A, faults: Mapping[int, str]) -> A | None:
@@ -105,5 +125,6 @@ def without_items[A: BaseModel](component: str, answer: A, faults: Mapping[int, 
     texts = _TEXTS[component]
     if texts.text is None:
         return None
-    kept = [each for at, each in enumerate(getattr(answer, texts.field)) if at not in faults]
-    return answer.model_copy(update={texts.field: kept}) if kept else None
+    lists = {name: getattr(answer, name) for name in (texts.field, texts.parallel) if name}
+    kept = {name: [each for at, each in enumerate(items) if at not in faults] for name, items in lists.items()}
+    return answer.model_copy(update=kept) if kept[texts.field] else None

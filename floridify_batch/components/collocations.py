@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Share, Term, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Term, clip, distinct, kept
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
@@ -29,9 +29,10 @@ class CollocationResponse(Answer):
 
 
 def outcome(_: Entry, __: Definition, answer: CollocationResponse, ___: Provenance) -> Outcome:
-    """Collocations, under the database's names."""
-    items = [{"text": item.phrase, "type": item.type, "frequency": item.frequency} for item in answer.collocations]
-    return Outcome({"collocations": items})
+    """Collocations, each once, under the database's names."""
+    items = distinct(answer.collocations, lambda item: item.phrase.casefold())
+    listed = [{"text": item.phrase, "type": item.type, "frequency": item.frequency} for item in items]
+    return Outcome({"collocations": listed})
 
 
 RECIPE = DefinitionRecipe(

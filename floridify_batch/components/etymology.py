@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from floridify_batch.components.answer import Answer, OptionalText, Statement, Term, kept
 from floridify_batch.components.change import Outcome, Provenance
@@ -16,8 +16,16 @@ from floridify_batch.words.entry import Entry
 MAX_ROOTS = 20
 
 
+_MOST_WORDS = 4
+"""The most words of a root, and of the name of a language; a sentence is none."""
+
+
 def _none_if_identifier(value: Any) -> Any:
     return None if isinstance(value, str) and is_identifier(value.strip()) else value
+
+
+def _none_if_sentence(value: str | None) -> str | None:
+    return value if value is None or len(value.split()) <= _MOST_WORDS or not value.endswith(".") else None
 
 
 _Named = Annotated[OptionalText, BeforeValidator(_none_if_identifier)]
@@ -27,19 +35,24 @@ class EtymologyResponse(Answer):
     """The etymology of a word."""
 
     text: Statement
-    origin_language: _Named
+    origin_language: Annotated[_Named, AfterValidator(_none_if_sentence)]
     root_words: Annotated[list[Term], kept(Term)]
     first_known_use: _Named
 
 
 def outcome(entry: Entry, _: Entry, answer: EtymologyResponse, provenance: Provenance) -> Outcome:
     """The etymology, in the synthesis entry."""
-    words = (root for root in answer.root_words if any(map(str.isalpha, root)))  # a year is none
+    words = filter(_is_word, answer.root_words)
     etymology = answer.model_dump(exclude={"confidence"}) | {
-        "root_words": merged_words((), (each for each in words if not is_identifier(each)), MAX_ROOTS),
+        "root_words": merged_words((), words, MAX_ROOTS),
         "model_info": provenance.model_info(answer.confidence),
     }
     return in_entry(entry, {"etymology": etymology})
+
+
+def _is_word(root: str) -> bool:
+    """Whether a root is a word or a few, and not a year, an identifier or a sentence."""
+    return any(map(str.isalpha, root)) and not is_identifier(root) and _none_if_sentence(root) is not None
 
 
 RECIPE = WordRecipe(

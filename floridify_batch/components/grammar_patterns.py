@@ -63,8 +63,8 @@ class LeanGrammarPatternResponse(GrammarPatternResponse):
 
 
 def outcome(_: Entry, __: Definition, answer: GrammarPatternResponse, ___: Provenance) -> Outcome:
-    """Patterns, each with its description."""
-    pairs = zip(answer.patterns, answer.descriptions, strict=True)
+    """Patterns, each with its description, each once."""
+    pairs = dict.fromkeys(zip(answer.patterns, answer.descriptions, strict=True))
     patterns = [{"pattern": pattern, "description": description} for pattern, description in pairs]
     return Outcome({"grammar_patterns": patterns})
 

@@ -48,6 +48,7 @@ _DESCRIPTION = frozenset(_DESCRIBING.split())
 _LONGEST_DESCRIPTION = 60
 _SHORTEST_SENTENCE, _MOST_EQUAL = 12, 2
 _WORD = re.compile(r"[^\W_]+")
+_BEGINNING = 3
 _MARKS = " .,:;!?\"'()"
 
 
@@ -82,7 +83,10 @@ def says_nothing(text: str, headword: str) -> bool:
         return False
     words = [each for each in _WORD.findall(text.casefold()) if not each.isdecimal()]
     own = _WORD.findall(headword.casefold())
-    return bool(words) and _DESCRIPTION.issuperset(words) and _DESCRIPTION.isdisjoint(own)
+    if not words or not _DESCRIPTION.issuperset(words) or not _DESCRIPTION.isdisjoint(own):
+        return False
+    beginnings = tuple(each[:_BEGINNING] for each in own)
+    return not any(each.startswith(beginnings) for each in words)  # "meaning" is a form of "mean"
 
 
 def may_say_nothing(text: str) -> bool:
@@ -133,20 +137,26 @@ def repeats_instruction(text: str, instructions: str, headword: str) -> bool:
     """Whether the first sentence of a text is of the instructions; a user's may have one with the headword."""
     if len(text) < _SHORTEST_INSTRUCTION:
         return False
-    line, words = _on_one_line(instructions)
-    beginning = text.split(" ", 2)
-    if len(beginning) > _WHOLE and beginning[1] not in words:
+    line, words = _without_marks(instructions)
+    beginning = text.split(" ", _WHOLE)
+    if len(beginning) > _WHOLE and (_bare(beginning[1]) not in words or _bare(beginning[2]) not in words):
         return False
     first = text.split(". ", 1)[0]
-    return len(first) >= _SHORTEST_INSTRUCTION and headword not in first and first in line
+    if len(first) < _SHORTEST_INSTRUCTION or headword in first:
+        return False
+    return " ".join(_WORD.findall(first.casefold())) in line
 
 
-_WHOLE = 2
-"""Words at the beginning of a longer text, of which the second one is a whole word in whatever has this text."""
+_WHOLE = 3
+"""Words at the beginning of a longer text; all but the first are whole words in whatever has this text."""
+
+
+def _bare(word: str) -> str:
+    return word.strip(_MARKS).casefold()
 
 
 @lru_cache(maxsize=64)
-def _on_one_line(instructions: str) -> tuple[str, frozenset[str]]:
-    """Instructions on one line, and their words."""
-    words = instructions.split()
-    return " ".join(words), frozenset(words)
+def _without_marks(instructions: str) -> tuple[str, frozenset[str]]:
+    """The words of instructions, in lower case: on one line, and as a set."""
+    words = _WORD.findall(instructions.casefold())
+    return " ".join(words), frozenset([*words, *(each.strip(_MARKS) for each in instructions.casefold().split())])

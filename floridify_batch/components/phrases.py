@@ -1,10 +1,20 @@
 """The component `phrases`: the fixed expressions that contain a word."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from floridify_batch.components.answer import Answer, Item, OptionalText, Term, Text, clip, field_named_register, kept
+from floridify_batch.components.answer import (
+    Answer,
+    Item,
+    OptionalText,
+    Term,
+    Text,
+    clip,
+    distinct,
+    field_named_register,
+    kept,
+)
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.label import OptionalRegister
@@ -26,6 +36,12 @@ with field_named_register():
         example: OptionalText
         register: OptionalRegister = Field()
 
+        @model_validator(mode="after")
+        def _is_explained(self) -> Self:
+            if self.meaning.casefold() == self.phrase.casefold():
+                raise ValueError("the meaning repeats the phrase")
+            return self
+
 
 class PhraseResponse(Answer):
     """The fixed expressions that contain a word."""
@@ -34,10 +50,10 @@ class PhraseResponse(Answer):
 
 
 def outcome(entry: Entry, _: Entry, answer: PhraseResponse, __: Provenance) -> Outcome:
-    """The phrases, in the synthesis entry, under the database's names."""
+    """The phrases, each once, in the synthesis entry, under the database's names."""
     phrases = [
         {"phrase": item.phrase, "meaning": item.meaning, "example": item.example, "usage_register": item.register}
-        for item in answer.phrases
+        for item in distinct(answer.phrases, lambda item: item.phrase.casefold())
     ]
     return in_entry(entry, {"phrases": phrases})
 

@@ -344,7 +344,7 @@ def _respelled(value: Value) -> str | None:
 
 _PROSE = ("definitions", "examples", "usage_notes", "etymology", "facts")
 _TERMS = ("synonyms", "antonyms", "collocations", "phrases")
-_DESCRIBED = ("definitions", "examples", "collocations", "usage_notes", "etymology")
+_DESCRIBED = ("definitions", "examples", "collocations", "usage_notes", "etymology", "facts", "word_forms")
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
@@ -359,7 +359,7 @@ CHECKS = (
     _check("assistant!", (*_PROSE, *_TERMS), _HIGH, "speaks as a language model, not as a dictionary", _assistant),
     _check("script!", ("definitions", "examples", *_TERMS), _HIGH, "is in another script", _foreign_script),
     _check("no_ipa!", ("pronunciation",), _HIGH, "is no IPA transcription", _no_ipa),
-    _check("repeated!", ("examples",), _MEDIUM, "repeats another example", _repeated),
+    _check("repeated!", ("examples", "facts"), _MEDIUM, "repeats another one", _repeated),
     _check("bare_word!", ("examples",), _MEDIUM, "is a word, not a sentence", _bare_word),
     _check("slot!", ("examples", "etymology", "collocations"), _HIGH, "has the slot “{detail}” of a template", _slot),
     _check("description!", _DESCRIBED, _HIGH, "says nothing about the word", _description),
@@ -382,6 +382,7 @@ CHECKS = (
         _without_word,
     ),
     _check("inflection", ("synonyms", "antonyms"), _MEDIUM, "is a form of the same word as “{detail}”", _is_form),
+    _check("no_form", ("word_forms",), _LOW, "is no form of “{detail}”", _without_word),
     _check("similar", ("examples",), _LOW, "differs little from “{detail}”", _similar),
     _check("form", ("definitions",), _LOW, "is not in the form of a definition ({detail})", _other_form),
     _check("respelling", ("pronunciation",), _LOW, "has “{detail}”, like a respelling", _respelled),

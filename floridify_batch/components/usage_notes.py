@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from floridify_batch.components.answer import Answer, Item, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Text, clip, distinct, kept
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
@@ -27,8 +27,8 @@ class UsageNoteResponse(Answer):
 
 
 def outcome(_: Entry, __: Definition, answer: UsageNoteResponse, ___: Provenance) -> Outcome:
-    """The notes, as they are."""
-    return Outcome({"usage_notes": [note.model_dump() for note in answer.notes]})
+    """The notes, each once."""
+    return Outcome({"usage_notes": [note.model_dump() for note in distinct(answer.notes, lambda note: note.text)]})
 
 
 RECIPE = DefinitionRecipe(

@@ -58,7 +58,7 @@ async def _listed_words(
 
 # ── texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_TEXTS_OF_SENSE = {"synonyms": "", "antonyms": "", "collocations": "text", "usage_notes": "text"}
+_TEXTS_OF_SENSE = {"synonyms": "", "antonyms": "", "collocations": "text", "usage_notes": "text", "word_forms": "text"}
 """The fields of a definition with texts, and the field of these in lists of documents."""
 
 

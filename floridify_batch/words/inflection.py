@@ -13,9 +13,9 @@ from floridify_batch.words.language import primary_language
 
 _IRREGULAR_FORMS = """
 axis axes, bad worse worst, bear bore, bid bade, bind bound, break broke, can could, cow kine, die dice, drink drunk,
-far further furthest, feel felt, grind ground, he his him, i me my mine, leave left, little less least, many more most,
-may might, much more most, old elder eldest, penny pence, person people, ring rung, rise rose, shake shook,
-shall should, she her, slay slew, swear swore sworn, they them their, think thought, tread trod, we us our,
+far further furthest, feel felt, go gone, grind ground, he his him, i me my mine, leave left, little less least,
+many more most, may might, much more most, old elder eldest, penny pence, person people, ring rung, rise rose,
+shake shook, shall should, she her, slay slew, swear swore sworn, they them their, think thought, tread trod, we us our,
 well better best, will would, win won, wind wound, work wrought
 """
 """English words, each with forms that simplemma does not know, or takes for words of their own."""
@@ -92,8 +92,7 @@ class Inflection:
             return True
         stems = {part, *(part.removesuffix(end).removesuffix("-") for end in _REFLEXIVE * (not self._english))}
         if len(part) <= _SHORT:
-            near = (form.startswith(part) and len(form) <= len(part) + _SHORT for form in forms)
-            return not self._english and any(near)  # "goods" is no form of "go"
+            return self._has_short(part, forms)
         if self._separable(part, forms):
             return True
         if self.language == "ko":
@@ -101,6 +100,12 @@ class Inflection:
         if _lemmatised(self.language):
             return any(form.startswith(_beginning(stem)) for stem in stems for form in forms)
         return any(run in folded(text) for run in _runs(part))
+
+    def _has_short(self, part: str, forms: frozenset[str]) -> bool:
+        """Whether a form of a short word is among the forms; "goods" is no form of "go"."""
+        if self._english:
+            return not forms.isdisjoint(_regular_forms(part))
+        return any(form.startswith(part) and len(form) <= len(part) + _SHORT for form in forms)
 
     def _separable(self, part: str, forms: frozenset[str]) -> bool:
         """Whether a verb's base is among the forms, apart from its prefix: "steht … auf" for "aufstehen"."""
@@ -133,6 +138,13 @@ def _exact_lemmas(token: str, language: str) -> Iterator[str]:
         yield lemmatize(form, _LEMMA_CODES.get(language, language)).casefold()
     if language == "en":
         yield from _irregular().get(token.casefold(), ())
+
+
+@lru_cache(maxsize=1 << 10)
+def _regular_forms(word: str) -> frozenset[str]:
+    """The regular forms of an English word; of a short one, simplemma takes some for words of their own."""
+    stems = {word, word + word[-1:], word.removesuffix("e"), f"{word.removesuffix('y')}i"}
+    return frozenset(stem + ending for stem in stems for ending in ("s", "es", "ed", "ing", "er", "est"))
 
 
 @cache

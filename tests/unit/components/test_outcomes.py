@@ -17,6 +17,7 @@ from floridify_batch.components.etymology import EtymologyResponse
 from floridify_batch.components.examples import ExampleGenerationResponse
 from floridify_batch.components.frequency_band import FrequencyBandResponse
 from floridify_batch.components.grammar_patterns import GrammarPatternResponse
+from floridify_batch.components.phrases import PhraseResponse
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.register import RegisterClassificationResponse
@@ -129,9 +130,29 @@ def test_a_word_of_both_lists_is_no_cognate() -> None:
     assert changed(C.SYNONYMS, answer).target.fields == {"synonyms": ["shore"], "cognates": ["rive"]}
 
 
+def test_equal_items_are_stored_once() -> None:
+    """Of equal collocations, notes, patterns and phrases of an answer, the first one is stored."""
+    pair = [{"type": "adjective + noun", "phrase": "steep bank", "frequency": 0.4}] * 2
+    collocations = CollocationResponse.model_validate({"collocations": pair, "confidence": 1})
+    assert len(changed(C.COLLOCATIONS, collocations).target.fields["collocations"]) == 1
+    note = {"type": "grammar", "text": "Often plural."}
+    notes = UsageNoteResponse.model_validate({"notes": [note] * 2, "confidence": 1})
+    assert len(changed(C.USAGE_NOTES, notes).target.fields["usage_notes"]) == 1
+    patterns = GrammarPatternResponse(patterns=["[Tn]"] * 3, descriptions=["a", "b", "a"], confidence=1)
+    assert len(changed(C.GRAMMAR_PATTERNS, patterns).target.fields["grammar_patterns"]) == 2
+
+
+def test_a_phrase_has_a_meaning() -> None:
+    """A phrase whose meaning is the phrase itself is left out."""
+    whole = {"phrase": "break the bank", "meaning": "to cost too much", "example": None, "register": None}
+    answer = PhraseResponse.model_validate({"phrases": [whole, whole | {"meaning": "Break the bank"}], "confidence": 1})
+    assert [each.meaning for each in answer.phrases] == ["to cost too much"]
+
+
 def test_roots_are_words() -> None:
-    """Root words are stored once each, without numbers and identifiers, up to a limit."""
-    roots = ["banca", "2017", "root_form", "Banca", "*bankiz", *(f"root{chr(97 + n)}" for n in range(26))]
+    """Root words are stored once each, without numbers, identifiers and sentences, up to a limit."""
+    odd = ("2017", "root_form", "the origin of this word is unclear.")
+    roots = ["banca", *odd, "Banca", "*bankiz", *(f"root{chr(97 + n)}" for n in range(26))]
     answer = EtymologyResponse(
         text="From Italian.", origin_language=None, root_words=roots, first_known_use=None, confidence=1
     )

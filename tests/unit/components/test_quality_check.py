@@ -68,6 +68,9 @@ PLANTED: list[tuple[str, EntryTexts]] = [
         "looping",
         entry("bank", examples=["It is very useful. A bank is very good. It is very useful. It is very useful."]),
     ),
+    ("repeated", entry("bank", of_word={"facts": ["Banks are old.", "Banks are old."]})),
+    ("description", entry("run", word_forms=["The word"])),
+    ("no_form", entry("run", part_of_speech="verb", word_forms=["ran", "josen"])),
     ("alone", entry("bank", collocations=["Bank"])),
     ("alone", entry("give way", of_word={"phrases": ["give way"]})),
     ("field", entry("run", synonyms=["cognates"])),
@@ -123,6 +126,9 @@ GOOD: list[EntryTexts] = [
     entry("gray", "of the colour of ash", "adjective", examples=["a gray sky"], synonyms=["grey"]),
     entry("run", "to move fast on foot", "verb", examples=["Run!", "He ran home."], antonyms=["walk"]),
     entry("hotel", "hotel", language="de", examples=["Das Hotel ist voll."]),
+    entry("mean", "to have as a sense", "verb", word_forms=["meaning", "meant"], collocations=["meaning"]),
+    entry("go", "to move away", "verb", word_forms=["went", "gone", "going"]),
+    entry("sein", "existieren", "verb", language="de", word_forms=["war", "gewesen", "ist"]),
     entry("word", "a part of a sentence", examples=["This is a word."], collocations=["word meaning"]),
     entry("verb", "a word for an action", collocations=["verb + noun"], usage_notes=["Not of a noun, but of an act."]),
     entry("rose", "a flower with thorns", examples=["A rose is a rose. No, a rose is a rose. Yes, a rose is a rose."]),
@@ -356,7 +362,7 @@ def test_sure_faults_of_an_answer() -> None:
     texts = ["The bank is closed.", "The bank is closed!", "No word.", "As an AI model I have no bank."]
     found = sure_faults("examples", texts, "bank", "en")
     assert found == {
-        1: "“The bank is closed!” repeats another example",
+        1: "“The bank is closed!” repeats another one",
         3: "“As an AI model I have no bank.” speaks as a language model, not as a dictionary",
     }
     assert [*sure_faults("collocations", ["bank", "steep bank", "bank + verb", "adj"], "bank", "en")] == [0, 2, 3]

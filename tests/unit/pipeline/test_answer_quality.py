@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from floridify_batch.components.answer_quality import faulty_items
+from floridify_batch.components.answer_quality import faulty_items, without_items
 from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.facts import FactGenerationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.pronunciation import PronunciationResponse
 from floridify_batch.components.registry import SynthesisComponent as C, recipe_of
@@ -46,7 +47,16 @@ def test_a_first_answer_is_refused() -> None:
     assert not found.changes
     (failure,) = found.failures
     assert (failure.reason, failure.attempt, failure.repeatable) == (FailureReason.MALFORMED, 1, True)
-    assert failure.detail == "“we sat on it” repeats another example"
+    assert failure.detail == "“we sat on it” repeats another one"
+
+
+def test_a_fact_goes_with_its_category() -> None:
+    """A repeated fact is removed together with its category, and the others keep theirs."""
+    facts = ["Banks are old.", "Banks are old.", "Banks lend."]
+    answer = FactGenerationResponse(facts=facts, categories=["usage", "usage", "cultural"], confidence=1)
+    kept = without_items("facts", answer, faulty_items("facts", answer, "bank", "en"))
+    assert kept is not None
+    assert (kept.facts, kept.categories) == (["Banks are old.", "Banks lend."], ["usage", "cultural"])
 
 
 @pytest.mark.parametrize(("attempt", "most"), [(2, 3), (1, 1)])
@@ -70,6 +80,8 @@ def test_sentences_of_the_instructions_are_no_answer() -> None:
     found = settled(C.EXAMPLES, ExampleGenerationResponse(example_sentences=[sentence], confidence=1), attempt=2)
     assert not found.changes
     assert found.failures[0].detail == f"“{sentence[:60]}” is a sentence of the instructions"
+    varied = ExampleGenerationResponse(example_sentences=[sentence.replace(",", "").replace(";", ",")], confidence=1)
+    assert [*faulty_items("examples", varied, "bank", "en", instructions)] == [0]
     own = ExampleGenerationResponse(example_sentences=["We sat on the bank of the broad river."], confidence=1)
     assert faulty_items("examples", own, "bank", "en", f"Such as:\n{own.example_sentences[0]}") == {}
 
