@@ -1,5 +1,6 @@
 """The `report` command: write an HTML report of a run."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
@@ -7,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import checkpoint_or_only, ledger_of, say_if_sandbox
-from floridify_batch.cli.options import OnlyCheckpointOption
-from floridify_batch.errors import UsageError
+from floridify_batch.cli.context import (
+    check_exists,
+    checkpoint_or_only,
+    ledger_of,
+    place_of_run,
+    progress_bar,
+    say_if_sandbox,
+)
+from floridify_batch.cli.options import MongoOption, OnlyCheckpointOption
+from floridify_batch.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.components.failure import Failure
+    from floridify_batch.database.value_count import ValueCounts
     from floridify_batch.display.report import Example
     from floridify_batch.run.checkpoint import Checkpoint
     from floridify_batch.run.ledger import Ledger
@@ -30,6 +39,15 @@ def report(
             rich_help_panel="Output",
         ),
     ] = None,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance",
+            help="Count stored values by model and by person.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    mongo_url: MongoOption = None,
 ) -> None:
     """Write an HTML report of a run."""
     from floridify_batch.display.console import say
@@ -38,12 +56,31 @@ def report(
     name = place.path.name.removesuffix(".json").removesuffix(".checkpoint")
     target = html or place.path.with_name(f"{name}.report.html")
     ledger = ledger_of(place)
-    write_report(ledger, place, target)
+    values = asyncio.run(_stored_values(ledger, place, mongo_url)) if provenance else None
+    write_report(ledger, place, target, values)
     say_if_sandbox(ledger)
     say(f"Report written to {target}.")
 
 
-def write_report(ledger: "Ledger", checkpoint: "Checkpoint", target: Path) -> None:
+async def _stored_values(ledger: "Ledger", checkpoint: "Checkpoint", mongo_url: str | None) -> "ValueCounts":
+    """The counts of the values that are stored for the words of a run."""
+    from rich.progress import MofNCompleteColumn
+
+    from floridify_batch.database.connection import opened
+    from floridify_batch.database.value_count import value_counts
+    from floridify_batch.display.console import say_on_stderr
+
+    words = _words(checkpoint)
+    if not words:
+        raise CheckpointError(f"The word list of {checkpoint.path} is missing in {checkpoint.folder}.")
+    place = place_of_run(ledger, checkpoint, mongo_url, None)
+    check_exists(place)
+    async with opened(place, say_on_stderr) as store:
+        with progress_bar("Counting", MofNCompleteColumn()) as progress:
+            return await value_counts(store, words, ledger.run.settings.language, progress)
+
+
+def write_report(ledger: "Ledger", checkpoint: "Checkpoint", target: Path, values: "ValueCounts | None" = None) -> None:
     """Write the report with private permissions, replacing an earlier report.
 
     Raises `UsageError` where the target is another kind of file, or cannot be written.
@@ -53,7 +90,7 @@ def write_report(ledger: "Ledger", checkpoint: "Checkpoint", target: Path) -> No
     from floridify_batch.files import replace_file
 
     _check_target(target)
-    content = report_of(ledger, examples(ledger, checkpoint), quote(checkpoint.path.name))
+    content = report_of(ledger, examples(ledger, checkpoint), quote(checkpoint.path.name), values)
     try:
         replace_file(target, page(content).encode(errors="replace"))
     except OSError as error:

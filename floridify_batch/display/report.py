@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from floridify_batch.costs.usage import Usage, together
+from floridify_batch.database.value_count import ValueCounts
 from floridify_batch.display.chart import ProgressPlot, Step, Tick, TimeAxis, progress_plot
 from floridify_batch.run.bill import one_by_one_cost
 from floridify_batch.run.budget import cost_in_other_mode
@@ -145,6 +146,8 @@ class Report:
     bars: tuple[Bar, ...]
     times: tuple[Tick, ...]
     progress: ProgressPlot | None
+    values: ValueCounts | None = None
+    """The stored values of the run's words; None unless the database was read."""
 
     @property
     def more_failed_words(self) -> int:
@@ -168,8 +171,10 @@ class Report:
         return [(status, counted[status]) for status in BatchStatus if counted[status]]
 
 
-def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) -> Report:
-    """The report of a run. `examples`: a failure of each kind; `checkpoint`: its file name."""
+def report_of(
+    ledger: Ledger, examples: Mapping[str, Example], checkpoint: str, values: ValueCounts | None = None
+) -> Report:
+    """The report of a run. `examples`: a failure of each kind; `checkpoint`: its file name; `values`: stored ones."""
     totals, written = ledger.totals(), _written(ledger)
     axis = _axis(ledger)
     steps = list(_steps(ledger))
@@ -196,6 +201,7 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         bars=tuple(_bar(record, axis, written) for record in ledger.chunks),
         times=tuple(axis.ticks()),
         progress=progress_plot(steps, axis) if steps else None,
+        values=values,
     )
 
 

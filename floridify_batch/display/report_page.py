@@ -6,8 +6,9 @@ The template engine escapes all external text (words, reasons, names); a Content
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from floridify_batch.database.value_count import ModelCount
 from floridify_batch.display.chart import every
 from floridify_batch.display.report import Amount, Bar, BatchStatus, Report
 from floridify_batch.display.text import plain
@@ -53,6 +54,7 @@ def page(report: Report) -> str:
             verdict=_verdict(report),
             shares=_shares(report),
             amounts=amounts,
+            provenance=_provenance(report),
             dearest=max((each for row in amounts for each in (row.dollars, row.high) if each), default=0),
             row=_row_height(report.bars),
             label_step=every(len(report.bars), int(_TALLEST / _LABEL)) if report.bars else 1,
@@ -129,6 +131,35 @@ def _amounts(report: Report) -> list[Amount]:
     paid = Amount("paid" if report.finished else "paid so far", report.paid)
     rows = (report.estimate, paid, report.other_mode, report.one_by_one)
     return [row for row in rows if row is not None and row.dollars is not None]
+
+
+class ProvenanceLine(NamedTuple):
+    """A component's stored values: those of models and of people in words, and the number of doubtful ones."""
+
+    component: str
+    models: list[str]
+    people: list[str]
+    doubtful: int
+
+
+def _provenance(report: Report) -> list[ProvenanceLine]:
+    """The provenance of stored values by component, in alphabetical order."""
+    components = report.values.components if report.values else {}
+    return [
+        ProvenanceLine(
+            name,
+            [f"{model}: {count(each.values)}{_days(each)}" for model, each in sorted(found.models.items())],
+            [f"{change}: {count(number)}" for change, number in sorted(found.people.items())],
+            found.doubtful,
+        )
+        for name, found in sorted(components.items())
+    ]
+
+
+def _days(values: ModelCount) -> str:
+    if not values.first:
+        return ""
+    return f" ({values.first})" if values.first == values.last else f" ({values.first} to {values.last})"
 
 
 def _row_height(bars: tuple[Bar, ...]) -> float:

@@ -25,7 +25,7 @@ def reported(shell: Shell) -> Shell:
         ran = shell.run("run", "words.txt", "--yes", "--batch-size", "2", *FEW)
     assert ran.code == 1
     assert shell.ledger.finished, ran.err
-    done = shell.run("report", "--html", "report.html")
+    done = shell.run("report", "--html", "report.html", "--provenance")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Sandbox: the answers of this run are invented")
     assert done.out.endswith("\nReport written to report.html.\n")
@@ -41,6 +41,8 @@ def figures(shell: Shell) -> list[str]:
     assert "refused" in shell.ledger.failures()
     assert len(shell.ledger.failures()) > 1
     assert parts
+    model = shell.ledger.run.settings.model
+    parts += [f"{name}\t{model}: " for name in ("synonyms", "cefr level", "register")]
     return [*map(count, numbers), dollars(totals.cost), shell.ledger.run.id, *kinds, *parts, *shell.ledger.failed_words]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from floridify_batch.costs.usage import Forecast, Spent, Usage
+from floridify_batch.database.value_count import ModelCount, ValueCount, ValueCounts
 from floridify_batch.display.report import WORDS_LISTED, BatchStatus, Example, Report, report_of
 from floridify_batch.display.report_page import FIRST_LINE, page
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
@@ -436,3 +437,19 @@ def test_contrast(theme: str, colours: dict[str, str]) -> None:
         assert contrast(colours[name], colours["paper"]) >= TEXT_CONTRAST, f"{theme}: {name}"
     for name in ("good", "bad", "open-edge"):
         assert contrast(colours[name], colours["paper"]) >= SHAPE_CONTRAST, f"{theme}: {name}"
+
+
+def test_provenance() -> None:
+    """The values of models with their days, those of people and the doubtful ones are shown if they were counted."""
+    found = ValueCount({"gpt-6-luna": ModelCount(1200, "2026-03-01", "2026-03-04"), HOSTILE: ModelCount(1)})
+    found.people["edited in review"], found.doubtful = 3, 5
+    values = ValueCounts(
+        7, {"usage_notes": found, "domain": ValueCount({"gpt-6-luna": ModelCount(2, "2026-03-01", "2026-03-01")})}
+    )
+    without, shown = report_of(ledger(chunk()), {}, "x"), report_of(ledger(chunk()), {}, "x", values)
+    assert "Provenance" not in read(page(without)).text
+    text = read(page(shown)).text
+    assert "usage notes" in text
+    assert "gpt-6-luna: 1,200 (2026-03-01 to 2026-03-04)" in text
+    assert "edited in review: 3 5" in text
+    assert "Values stored for 7 entries of this run" in text
