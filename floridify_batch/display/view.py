@@ -340,7 +340,7 @@ def verdict(view: RunView) -> str:
         return "Stopped early" if view.stopped else "Not complete"
     if view.nothing_to_do:
         return "Nothing to do: every word was already complete"
-    return "Complete, with failures" if view.totals.failed or view.totals.incomplete else "Complete"
+    return "Finished, with failures" if view.totals.failed or view.totals.incomplete else "Complete"
 
 
 def progress_phrase(view: RunView) -> str:

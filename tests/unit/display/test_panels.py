@@ -860,7 +860,7 @@ def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
     assert len(lines) == 22
     assert lines[19].endswith("Failed: word20: refused")
     assert lines[20].endswith("Incomplete or failed: 2,980 more words, most recently word3000: refused")
-    assert "Complete, with failures: 0 of 3,000 words processed" in lines[21]
+    assert "Finished, with failures: 0 of 3,000 words processed" in lines[21]
 
 
 def test_quiet_log() -> None:

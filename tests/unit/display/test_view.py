@@ -285,7 +285,7 @@ def test_a_reason_to_wait_outlasts_polls() -> None:
     ("complete", "stopped", "end", "title"),
     [
         (True, False, Totals(words=5, processed=5, requests=9, answered=9), "Complete"),
-        (True, False, Totals(words=5, processed=4, failed=1, requests=9, answered=9), "Complete, with failures"),
+        (True, False, Totals(words=5, processed=4, failed=1, requests=9, answered=9), "Finished, with failures"),
         (True, False, Totals(words=5, processed=5), "Nothing to do: every word was already complete"),
         (False, True, Totals(words=5, processed=4), "Stopped early"),
         (False, False, Totals(words=5, processed=4), "Not complete"),
