@@ -33,7 +33,6 @@ CASES = (
     preflight_case("after-request@2", "before-request@2", "before-SUBMITTED-ANSWERED"),
     Case(("after-find", "before-SUBMITTING-SUBMITTED"), "completed", "made, then 500"),
     Case(("after-create", "amid-answers"), "in both files", "lagging list"),
-    Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply"),
     Case(("before-create", "before-ANSWERED-STORED"), "expired", "made, then cut"),
     Case(("after-upload", "before-STORED-DONE"), "cancelled", "turned away"),
     Case(("before-SUBMITTED-PLANNED", "after-save"), "queue full", "polls fail"),
@@ -47,11 +46,9 @@ CASES = (
     Case(("before-ANSWERED-SPLIT", "after-SPLIT-DONE"), "form refused"),
     Case(("before-PLANNED-SPLIT", "amid-apply"), "model replaced"),
     Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply", PACKS),
-    Case(("amid-answers", "before-ANSWERED-STORED"), "expired", run=PACKS),
     Case(("before-SUBMITTED-ANSWERED", "amid-apply"), "cut packs", run=PACKS),
     Case(("after-answers", "after-ANSWERED-STORED"), "refused packs", run=PACKS),
     Case(("before-write@15", "after-write@5", "before-update"), run="all components"),
-    Case(("after-write@7",), run="all, forced"),
     Case(("after-write@14",), run="all, replaced"),
 )
 """One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""

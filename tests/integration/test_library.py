@@ -30,9 +30,8 @@ from floridify_batch import (
 )
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
-from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, sandbox_at
 
 SECONDS = 0.2
 ROOT = Path(__file__).parents[2]
@@ -151,9 +150,8 @@ async def test_cancelled(collector: BatchSynthesisCollector) -> None:
 
 def test_killed(tmp_path: Path) -> None:
     """A program that is killed while it waits finds its batch after a restart: nothing is paid for twice."""
-    with running_sandbox(tmp_path, seconds=3600, validating_seconds=0) as url:
-        sandbox = Sandbox(url)
-        command = [sys.executable, "-W", "error", "-c", PROGRAM, url]
+    with sandbox_at(tmp_path, 3600) as sandbox:
+        command = [sys.executable, "-W", "error", "-c", PROGRAM, sandbox.url]
         for waiting in (0.1, 3.0):  # just after the creation, and while it waits for the batch that it adopted
             with subprocess.Popen(command, cwd=ROOT) as program:
                 until(lambda: sandbox.stats()["batches_created"])

@@ -207,12 +207,13 @@ def test_every_screen_shows_the_same_figures(data: st.DataObject, words: int, es
     """The live screen, the log, JSON events, `status` and the report have one progress, and counts that add up."""
     simulation, view, jobs = Simulation(words, data, estimate), RunView(), dict[str, BatchJob]()
     for event in simulation.events():
-        view = view.apply(event, NOON)
+        before, view = view, view.apply(event, NOON)
         if isinstance(event, BatchPolled):
             jobs[event.batch_id] = polled_job(event)
         if isinstance(event, ChunkMoved) and event.state in ("PLANNED", "SUBMITTING"):
             jobs.pop(event.batch_id or "", None)
-        check_screen(view)
+        if (view.totals, view.percent) != (before.totals, before.percent):  # else it shows the same figures
+            check_screen(view)
         assert event_object(event, NOON, view)["percent"] == view.percent
         if isinstance(event, RunStarted | RunEnded):
             check_words(sentence(event, view, NOON))
