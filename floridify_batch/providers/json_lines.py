@@ -214,7 +214,10 @@ class _ObjectReader:
 
 
 def _divided(text: bytes) -> Iterator[bytes]:
-    """Divide a damaged text behind each whole object with which it begins; the last part is the rest."""
+    """Divide a damaged text behind each whole object with which it begins; the last part is the rest.
+
+    A comma at the end of the text does not belong to its last object.
+    """
     place, tries = 0, _MOST_STARTS
     for boundary in _SEVERAL.finditer(text):
         end = boundary.start() + 1
@@ -223,7 +226,9 @@ def _divided(text: bytes) -> Iterator[bytes]:
             place, tries = text.index(b"{", end), _MOST_STARTS
         elif not (tries := tries - 1):
             break
-    yield text[place:]
+    rest = text[place:]
+    bare = rest.rstrip(b", \t")
+    yield bare if bare.endswith(b"}") and _IDENTITY in bare else rest
 
 
 def _other(text: bytes) -> Iterator[bytes]:

@@ -21,11 +21,11 @@ def dumped(*answers: object, indent: int | None = None, between: str = "\n") -> 
 
 
 def names(content: bytes) -> list[str | None]:
-    """The ids of the lines of a file; None for a line that is no JSON."""
+    """The ids of the lines of a file; None for a line that is no JSON, or without one."""
     found: list[str | None] = []
     for line in on_lines(content.splitlines(keepends=True)):
         try:
-            found.append(json.loads(line)["custom_id"])
+            found.append(json.loads(line).get("custom_id"))
         except ValueError:
             found.append(None)
     return found
@@ -72,6 +72,14 @@ def test_several_behind_damage(lines: int) -> None:
     """Objects on one line are found behind a cut one and a page of HTML, too."""
     cut = dumped(FIRST, indent=0).splitlines(keepends=True)[:lines]
     content = b"".join([*cut, b"<html>{x}</html>\n", dumped(SECOND, THIRD, between=""), b"\n"])
+    assert names(content)[-2:] == ["b", "c"]
+
+
+@pytest.mark.parametrize("lines", range(1, 16))
+def test_a_comma_behind_damage(lines: int) -> None:
+    """An object behind a cut one is read without the comma that separates it from the next one."""
+    cut = dumped(FIRST, indent=0).splitlines(keepends=True)[:lines]
+    content = b"".join([*cut, dumped(SECOND, THIRD, between=",\n"), b"\n"])
     assert names(content)[-2:] == ["b", "c"]
 
 
