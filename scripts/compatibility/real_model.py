@@ -2,8 +2,8 @@
 
 The model is small (SmolLM2, 135 million parameters), so that its answers are as untidy as any: padded, repetitive, out
 of range, cut off. llama.cpp serves it on loopback, on one thread, until this command ends. The report shows how each
-run ended, what was stored, and what `check` says of it. The exit code is 1 if a command failed otherwise than by
-incomplete words.
+run ended, what was stored, and what `check` says of it; the model also judges the texts of the run by batches, and what
+is stored is written to files. The exit code is 1 if a command failed otherwise than by incomplete words.
 """
 
 import argparse
@@ -77,7 +77,12 @@ class Trial:
         print(f"   exit code {code} after {time.monotonic() - begun:.0f} s; {ended}", flush=True)
         stored = ("--database", database)
         entries = [("show", word, *stored) for word in self.words]
-        commands = (("failures",), ("costs",), *entries, ("check", *self.words, *stored))
+        files = (
+            ("review", "--out", "review.csv", "--all", *stored),
+            *(("export", "--all", "--out", f"words.{suffix}", *stored) for suffix in ("jsonl", "xml")),
+            ("report", "--provenance", "--mongo-url", self.mongo),
+        )
+        commands = (("failures",), ("costs",), *entries, ("check", *self.words, *stored), *files)
         codes = [self._command(place, *command) for command in commands]
         return all(each in _USUAL for each in (code, *codes))
 
@@ -108,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             good = trial.run("immediate", base_url, "--immediate", "--concurrency", "2")
             with running_sandbox(folder / "sandbox", seconds=0.2, answers_from=base_url) as sandbox:
-                good &= trial.run("batch", sandbox, "--poll-interval", "2")
+                good &= trial.run("batch", sandbox, "--poll-interval", "2", "--judge", MODEL)
     return 0 if good else 1
 
 
