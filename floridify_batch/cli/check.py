@@ -13,6 +13,7 @@ from floridify_batch.cli.context import (
     config_at,
     place_and_language,
     table_console,
+    unreadable,
 )
 from floridify_batch.cli.options import (
     ConfigOption,
@@ -56,7 +57,8 @@ def check(
     place, its = place_and_language(checkpoint, mongo_url, database, config_at(floridify_config))
     report = asyncio.run(checked(place, texts, language or (None if everything else its)))
     (_print_json if as_json else _print)(report)
-    raise typer.Exit(DOUBTS if report.doubts or report.changed or report.missing else NO_DOUBTS)
+    found = report.doubts or report.changed or report.missing or report.unreadable
+    raise typer.Exit(DOUBTS if found else NO_DOUBTS)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,8 @@ class CheckReport:
     changed: "list[tuple[str, ChangedSource]]" = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """Words that are not in the database."""
+    unreadable: int = 0
+    """The number of words whose text is of a wrong type."""
 
 
 async def checked(place: "Place", words: Sequence[str] | None, language: str | None) -> CheckReport:
@@ -75,6 +79,7 @@ async def checked(place: "Place", words: Sequence[str] | None, language: str | N
     from floridify_batch.components.quality_check import doubts
     from floridify_batch.database.connection import opened
     from floridify_batch.database.entry_text import changed_sources, entry_texts, stored_headwords
+    from floridify_batch.database.lookup import unreadable_words
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.words.entry import cleaned_words, words_without
 
@@ -89,6 +94,8 @@ async def checked(place: "Place", words: Sequence[str] | None, language: str | N
                 report.entries += 1
                 report.doubts += ((text, doubt) for doubt in doubts(entry))
             report.changed += ((text, each) for each in changed_sources(headword))
+        if texts is None:
+            report.unreadable = (await unreadable_words(store, language))[0]
     report.doubts.sort(key=lambda each: -each[1].severity)
     report.missing = words_without(texts or (), seen)
     return report
@@ -107,6 +114,8 @@ def _print(report: CheckReport) -> None:
         say_on_stderr(f"No entry for “{word}”.")
     if more := report.missing[_MISSING_SHOWN:]:
         say_on_stderr(f"No entry for {counted(len(more), 'more word')}; --json lists all.")
+    if report.unreadable:
+        say_on_stderr(f"Not checked: {unreadable(report.unreadable)}.")
     doubts, entries = counted(len(report.doubts), "doubt"), counted(report.entries, "entry", "entries")
     say(f"{doubts} in {entries}{_by_severity(report)}.")
     if report.doubts:
@@ -133,6 +142,7 @@ def json_of(report: CheckReport) -> dict[str, Any]:
         "doubts": [{"word": word, **json_of_doubt(doubt)} for word, doubt in report.doubts],
         "changed_sources": [{"word": word, **each._asdict()} for word, each in report.changed],
         "not_found": report.missing,
+        "unreadable": report.unreadable,
     }
 
 

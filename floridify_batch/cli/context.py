@@ -73,6 +73,11 @@ def checkpoint_at(path: Path) -> "Checkpoint":
     return Checkpoint(path)
 
 
+def unreadable(number: int) -> str:
+    """Words that cannot be read, for a sentence."""
+    return f"{counted(number, 'word')} of the database, whose text is missing or of a wrong type"
+
+
 def check_name(path: Path) -> None:
     """Raise `UsageError` for a file name that is not valid UTF-8, which neither JSON nor a message can hold."""
     try:

@@ -17,6 +17,7 @@ from floridify_batch.cli.context import (
     place_and_language,
     progress_bar,
     say_if_invented,
+    unreadable,
 )
 from floridify_batch.cli.options import (
     ConfigOption,
@@ -117,6 +118,7 @@ async def write_file(
     from rich.progress import MofNCompleteColumn
 
     from floridify_batch.database.connection import opened
+    from floridify_batch.database.lookup import unreadable_words
     from floridify_batch.display.console import say, say_on_stderr
     from floridify_batch.review.review_file import write_review
     from floridify_batch.review.sheet import SheetSource
@@ -129,8 +131,11 @@ async def write_file(
         with progress_bar("Writing", MofNCompleteColumn()) as progress:
             source = SheetSource(store, texts, language, progress)
             counts = await write_review(source.rows(), path, delimiter)
+        odd = (await unreadable_words(store, language))[0] if texts is None else 0
     for each in words_without(texts or (), source.found):
         say_on_stderr(f"No entry for “{each}”.")
+    if odd:
+        say_on_stderr(f"Left out: {unreadable(odd)}.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
     say(f"{rows} of {counted(source.words, 'word')} in {place} written to {path}.")
     say(_next_step(path))

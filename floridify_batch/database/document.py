@@ -29,6 +29,7 @@ from floridify_batch.words.entry import (
     Word,
     derived_id,
     doc_id,
+    is_hashable,
 )
 from floridify_batch.words.language import primary_language
 
@@ -136,7 +137,7 @@ def stamps_on(documents: Iterable[Document]) -> set[Any]:
     """The ids of the stamps on documents."""
     borne = (document.get(SYNTHESIS) for document in documents)
     found = (stamp for stamps in borne if isinstance(stamps, Mapping) for stamp in stamps.values())
-    return {stamp for stamp in found if not isinstance(stamp, list | Mapping)}
+    return set(filter(is_hashable, found))
 
 
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:

@@ -19,6 +19,7 @@ from floridify_batch.database.lookup import (
     headwords_of,
     ids_in,
     of_language,
+    with_text,
 )
 from floridify_batch.database.ownership import copied_source
 from floridify_batch.database.store import MongoStore
@@ -52,7 +53,7 @@ async def _listed_words(
     store: MongoStore, texts: Sequence[str], language: str | None
 ) -> AsyncIterator[list[dict[str, Any]]]:
     for page in batched(texts, PAGE):
-        query: dict[str, Any] = {"text": {"$in": [*chain.from_iterable(map(spellings_of, page))]}}
+        query = with_text({"$in": [*chain.from_iterable(map(spellings_of, page))]})
         yield sorted(await store.find(Collection.WORDS, query | of_language(language)), key=by_text)
 
 

@@ -18,7 +18,7 @@ from floridify_batch.database.document import in_one_language, languages_of
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language
 from floridify_batch.database.ownership import synthesis_entry
 from floridify_batch.database.store import MongoStore
-from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id
+from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id, is_hashable
 from floridify_batch.words.language import primary_language
 
 type Document = dict[str, Any]
@@ -94,7 +94,7 @@ def _meaning(definition: Document) -> int:
 
 async def headwords(store: MongoStore, text: str, language: str) -> list[Headword]:
     """Every homograph of a spelling in one language, in their order."""
-    words = await store.find(Collection.WORDS, {"text": text} | in_language(language))
+    words = await store.find(Collection.WORDS, with_text({"$eq": text}) | in_language(language))
     return await headwords_of(store, sorted(words, key=by_number))
 
 
@@ -102,6 +102,11 @@ def by_number(word: Document) -> tuple[int, str]:
     """The sort key of homographs."""
     number = word.get("homograph_number")
     return number if isinstance(number, int) else 0, str(word["_id"])
+
+
+def with_text(condition: Document) -> Document:
+    """The query for words whose text fulfils a condition; one whose text is a list would match by its items."""
+    return {"text": {**condition, "$not": {"$type": "array"}}}
 
 
 def of_language(language: str | None) -> Document:
@@ -114,19 +119,26 @@ async def all_words(store: MongoStore, language: str | None) -> AsyncIterator[li
 
     The words of one text are homographs and stay together, so a page begins after the last text of the one before.
     """
-    after: Mapping[str, Any] = {"$gte": ""}
+    after: Document = {"$gte": ""}
     while words := await _words_from(store, after, of_language(language)):
         yield sorted(words, key=by_text)
         after = {"$gt": max(word["text"] for word in words)}
 
 
-async def _words_from(store: MongoStore, after: Mapping[str, Any], wanted: Document) -> list[Document]:
-    words = await store.find(Collection.WORDS, {"text": after} | wanted, limit=PAGE, sort="text")
+async def unreadable_words(store: MongoStore, language: str | None) -> tuple[int, Document | None]:
+    """The number of words whose text is of a wrong type, which `all_words` leaves out, and the first of them."""
+    query = {"$nor": [with_text({"$type": "string"})], **of_language(language)}
+    first = next(iter(await store.find(Collection.WORDS, query, ("text",), limit=1)), None)
+    return (await store.count(Collection.WORDS, query), first) if first else (0, None)
+
+
+async def _words_from(store: MongoStore, after: Document, wanted: Document) -> list[Document]:
+    words = await store.find(Collection.WORDS, with_text(after) | wanted, limit=PAGE, sort="text")
     if len(words) < PAGE:
         return words
     last = words[-1]["text"]
     whole = [word for word in words if word["text"] != last]
-    return whole or await store.find(Collection.WORDS, {"text": last} | wanted)
+    return whole or await store.find(Collection.WORDS, with_text({"$eq": last}) | wanted)
 
 
 def by_text(word: Document) -> tuple[str, tuple[int, str]]:
@@ -185,7 +197,7 @@ def ids_in(document: Mapping[str, Any], field: str) -> list[Any]:
     """The ids that a field names: one, several or none. A value that cannot be an id is skipped."""
     value = document.get(field)
     ids = value if isinstance(value, list) else [value]
-    return [each for each in ids if each is not None and not isinstance(each, list | Mapping)]
+    return [each for each in ids if each is not None and is_hashable(each)]
 
 
 # ── suggestions ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +207,7 @@ async def stored_words(store: MongoStore, texts: Sequence[str], language: str) -
     """Those of these texts that the database has as words of a language."""
     found: set[str] = set()
     for page in batched(texts, _PAGE):
-        query = {"text": {"$in": list(page)}} | in_language(language)
+        query = with_text({"$in": list(page)}) | in_language(language)
         found |= {str(each["text"]) for each in await store.find(Collection.WORDS, query, ("text",))}
     return found
 

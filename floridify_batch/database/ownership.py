@@ -333,8 +333,9 @@ def _cluster(cluster: Any, copy: SourceCopy) -> Any:
 
 def named_sources(references: Any) -> Iterator[str]:
     """The ids of the definitions that references name; earlier versions named one in each."""
-    for each in references or ():
+    for each in references if isinstance(references, list) else ():
         if isinstance(each, Mapping):
-            yield from (str(name) for name in each.get("definition_ids") or ())
+            named = each.get("definition_ids")
+            yield from map(str, named if isinstance(named, list) else ())
             if each.get("definition_id"):
                 yield str(each["definition_id"])

@@ -13,7 +13,7 @@ from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.lookup import Headword
 from floridify_batch.database.store import MongoStore
 from floridify_batch.database.word_documents import component_of, digests_of
-from floridify_batch.words.entry import SYNTHESIS
+from floridify_batch.words.entry import SYNTHESIS, is_hashable
 
 type Document = Mapping[str, Any]
 
@@ -123,7 +123,7 @@ def origins(document: Document, stamps: Stamps) -> dict[str, Origin]:
     borne = document.get(SYNTHESIS)
     found: dict[str, Origin] = {}
     for key, reference in borne.items() if isinstance(borne, Mapping) else ():
-        stamp = None if isinstance(reference, list | Mapping) else stamps.get(reference)
+        stamp = stamps.get(reference) if is_hashable(reference) else None
         if stamp is not None:
             component = component_of(str(key))
             changes = _changes_of(document, _FIELDS.get(component, (component,)))

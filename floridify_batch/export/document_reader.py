@@ -144,7 +144,7 @@ class DocumentReader:
     def _etymology(self, entry: Document) -> Etymology | None:
         stored = entry.get("etymology")
         if stored is not None and not isinstance(stored, str | Mapping):
-            self._count_odd(Collection.ENTRIES, entry, "etymology")
+            self.count_odd(Collection.ENTRIES, entry, "etymology")
             return None
         found = etymology_of(entry)
         if found is None:
@@ -165,7 +165,7 @@ class DocumentReader:
         if chooser is None:
             return None
         if not isinstance(chooser, Mapping):
-            self._count_odd(Collection.ENTRIES, entry, "synonym_chooser")
+            self.count_odd(Collection.ENTRIES, entry, "synonym_chooser")
             return None
         lists = (each for value in chooser.values() if isinstance(value, list) for each in value)
         compared = (each for each in lists if isinstance(each, Mapping))
@@ -193,7 +193,7 @@ class DocumentReader:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return f"{value:g}"
         if value is not None:
-            self._count_odd(where, holder or document, name)
+            self.count_odd(where, holder or document, name)
         return ""
 
     def _number(self, document: Document, name: str) -> int | None:
@@ -202,19 +202,19 @@ class DocumentReader:
             return int(value)
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
-        self._count_odd(Collection.WORDS, document, name)
+        self.count_odd(Collection.WORDS, document, name)
         return None
 
     def _list(self, where: str, document: Document, name: str, kind: type) -> Iterator[Any]:
         value = document.get(name)
         if value is not None and not isinstance(value, list):
-            self._count_odd(where, document, name)
+            self.count_odd(where, document, name)
             return
         for each in value or ():
             if isinstance(each, kind):
                 yield each
             elif each is not None:
-                self._count_odd(where, document, name)
+                self.count_odd(where, document, name)
 
     def _texts(self, where: str, document: Document, name: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(filter(None, map(clean, self._list(where, document, name, str)))))
@@ -239,9 +239,10 @@ class DocumentReader:
         }
         return {name: value for name, value in values.items() if value}
 
-    def _count_odd(self, where: str, document: Document, name: str) -> None:
+    def count_odd(self, where: str, document: Document, name: str, number: int = 1) -> None:
+        """Count a value of the wrong type; `number`: those of further documents, too."""
         key = f"{where}.{name}"
-        self.odd[key] += 1
+        self.odd[key] += number
         self.first_odd.setdefault(key, str(document.get("_id")))
 
     def _count_dangling(self, document: Document, name: str, stored: Set[str]) -> None:

@@ -15,6 +15,8 @@ from floridify_batch.database.lookup import (
     by_number,
     headwords_of,
     of_language,
+    unreadable_words,
+    with_text,
 )
 from floridify_batch.database.provenance import stamps_of
 from floridify_batch.database.store import MongoStore
@@ -90,7 +92,7 @@ class EntrySource:
         """The words of a list, in its order: homographs by their numbers."""
         for page in batched(words, PAGE):
             spellings = {text: spellings_of(text) for text in page}
-            query: Document = {"text": {"$in": sorted({each for known in spellings.values() for each in known})}}
+            query = with_text({"$in": sorted({each for known in spellings.values() for each in known})})
             stored: dict[str, list[Document]] = {}
             for word in await self.store.find(Collection.WORDS, query | of_language(self.selection.language)):
                 stored.setdefault(word["text"], []).append(word)
@@ -101,6 +103,9 @@ class EntrySource:
     async def _all_words(self) -> AsyncIterator[tuple[int, list[Document]]]:
         async for words in all_words(self.store, self.selection.language):
             yield len(words), words
+        number, first = await unreadable_words(self.store, self.selection.language)
+        if first is not None:
+            self.reader.count_odd(Collection.WORDS, first, "text", number)
 
 
 def _first_of(stored: Mapping[str, list[Document]], spellings: Iterable[str]) -> list[Document]:

@@ -53,6 +53,15 @@ def is_id(text: str, *, any_case: bool = False) -> bool:
     return (_ID_IN_ANY_CASE if any_case else _ID).fullmatch(text) is not None
 
 
+def is_hashable(value: object) -> bool:
+    """Whether a value can be looked up as an id: lists, mappings and some types of MongoDB cannot."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def derived_id(*parts: object) -> DocId:
     """A deterministic document id, which makes the insertion idempotent."""
     return DocId(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=12).hexdigest())

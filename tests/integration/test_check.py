@@ -11,7 +11,7 @@ from floridify_batch.cli.check import CheckReport, checked, json_of
 from floridify_batch.cli.import_ import import_file
 from floridify_batch.database.connection import Place
 from floridify_batch.words.entry import DocId, copied_id
-from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.documents import LONG_AGO, add_definition, add_entry, add_known, add_word, everything
 
 type Found = Database[dict[str, Any]]
 
@@ -55,6 +55,16 @@ async def test_planted_faults_are_listed_by_severity(place: Place, database: Fou
         "value": "Bank",
         "sentence": "is the headword itself",
     }
+
+
+async def test_words_of_odd_texts_are_counted(place: Place, database: Found) -> None:
+    """A word whose text is a list or a number is not checked, which the check of a whole database says."""
+    add_known(database, "bank")
+    database.words.insert_many([{"text": ["bank"], "languages": ["en"]}, {"text": 7, "languages": ["en"]}])
+    report = await checked(place, None, None)
+    assert (report.entries, report.unreadable) == (1, 2)
+    assert (await checked(place, ["bank"], "en")).entries == 1
+    database.drop_collection("words")  # its shape is no application's
 
 
 async def test_a_changed_source_is_listed(place: Place, database: Found) -> None:

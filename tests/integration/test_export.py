@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from bson import Decimal128, Regex
 
 from floridify_batch.cli.export import check_target, export_entries
 from floridify_batch.database.connection import Place
@@ -104,6 +105,39 @@ async def test_odd_documents(workspace: Workspace) -> None:
         f"Left out: values of a wrong type: {odd} (1); the first is {odd} in document {sense}.",
         "References to documents that do not exist: example_ids (1).",
     ]
+    database.drop_collection("definitions")  # its shape is no application's
+    database.drop_collection("dictionary_entries")
+
+
+async def test_words_of_odd_texts(workspace: Workspace) -> None:
+    """Words whose text is a list, a number or missing are left out and counted; the others are exported."""
+    database = workspace.database
+    add_known(database, "exportfin", "exportgill")
+    odd: list[dict[str, Any]] = [
+        {"text": ["exportfin", 3], "languages": ["en"]},
+        {"text": 1984, "languages": ["en"]},
+        {"languages": ["en"]},
+    ]
+    identities = database.words.insert_many(odd).inserted_ids
+    for words in (None, ["exportfin", "exportgill"]):
+        result, path = await exported(workspace, Format.JSONL, words, "en")
+        assert [entry["headword"] for entry in lines_of(path)] == ["exportfin", "exportgill"]
+        expected = f"values of a wrong type: words.text (3); the first is words.text in document {identities[0]}"
+        assert result.notes == ([] if words else [f"Left out: {expected}."])
+    database.drop_collection("words")  # its shape is no application's
+
+
+async def test_references_of_odd_types(workspace: Workspace) -> None:
+    """References that are numbers, patterns or mappings cost themselves, not the export."""
+    database = workspace.database
+    word = add_word(database, "exportodd")
+    odd: list[Any] = [Decimal128("1.5"), Regex("a"), {"a": 1}, [1]]
+    sense = add_definition(database, word, "a thing", example_ids=odd, source_definitions=7)
+    entry = add_entry(database, word, [sense])
+    fields = {"fact_ids": odd, "pronunciation_id": odd[0], "synthesis": {"etymology": odd[1]}, "source_entries": 1.5}
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": fields})
+    _, path = await exported(workspace, Format.JSONL)
+    assert [each["senses"][0]["definition"] for each in lines_of(path)] == ["a thing"]
     database.drop_collection("definitions")  # its shape is no application's
     database.drop_collection("dictionary_entries")
 
