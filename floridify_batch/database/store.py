@@ -83,6 +83,14 @@ _SELECTION_TIMEOUT_MS = 5000
 _KEPT = "Received answers are kept on disk; repair the database, then resume."
 
 
+_DECODING: Mapping[str, Any] = {
+    "tz_aware": True,
+    "datetime_conversion": "DATETIME_CLAMP",
+    "unicode_decode_error_handler": "replace",
+}
+"""How documents are decoded: invalid UTF-8 and dates that Python does not have cost themselves, not the whole page."""
+
+
 class MongoStore(DatabaseAccess):
     """The documents of a run in a MongoDB database. Raises `DatabaseError` for an unusable address.
 
@@ -104,7 +112,7 @@ class MongoStore(DatabaseAccess):
 
         try:
             client: Any = AsyncIOMotorClient(
-                url, tz_aware=True, journal=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS
+                url, journal=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS, **_DECODING
             )
             super().__init__(client[database], patience, waiting)
         except (PyMongoError, ValueError):  # the driver's own words may hold a part of the password

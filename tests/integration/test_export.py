@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import bson
 import orjson
 import pytest
-from bson import Decimal128, Regex
+from bson import DatetimeMS, Decimal128, ObjectId, Regex
+from bson.raw_bson import RawBSONDocument
 
 from floridify_batch.cli.export import check_target, export_entries
 from floridify_batch.database.connection import Place
@@ -140,6 +142,23 @@ async def test_references_of_odd_types(workspace: Workspace) -> None:
     assert [each["senses"][0]["definition"] for each in lines_of(path)] == ["a thing"]
     database.drop_collection("definitions")  # its shape is no application's
     database.drop_collection("dictionary_entries")
+
+
+async def test_undecodable_values(workspace: Workspace) -> None:
+    """Invalid UTF-8 and a date beyond Python's years cost themselves, not the export."""
+    database = workspace.database
+    word = add_word(database, "exportodd")
+    far = {"model_info": {"name": "gpt-6-luna", "last_generated": DatetimeMS(-(2**60))}}
+    sense = add_definition(database, word, "a thing", **far)
+    add_entry(database, word, [sense])
+    stored = database.definitions.find_one({}, {"created_at": False, "model_info": False}) or {}
+    changed = bson.encode({**stored, "_id": ObjectId(), "text": "a QQ"}).replace(b"QQ", b"\xed\xff")
+    database.definitions.insert_one(RawBSONDocument(changed))
+    database.dictionary_entries.delete_many({})
+    _, path = await exported(workspace, Format.JSONL)
+    [entry] = lines_of(path)
+    assert sorted(each["definition"] for each in entry["senses"]) == ["a thing", "a \ufffd\ufffd"]
+    database.drop_collection("definitions")  # its shape is no application's
 
 
 async def test_nothing_to_export(workspace: Workspace) -> None:
