@@ -77,10 +77,10 @@ class Inflection:
             return sum(each in content for each in set(word)) * 2 >= len(set(word))
         if self.language in _TEMPLATIC or headword.startswith("-") or headword.endswith("-"):
             return word in content or self.language in _TEMPLATIC
-        parts = [each for each in _SEPARATORS.split(word) if each.strip(".,!?…()") not in _PLACEHOLDERS]
-        parts = parts or _SEPARATORS.split(word)
+        parts = [*filter(None, (each.strip(".,!?…()") for each in _SEPARATORS.split(word)))]
+        parts = [each for each in parts if each not in _PLACEHOLDERS] or parts
         found = self._forms(text)
-        held = sum(self._has(part.strip(".,!?…()"), found, text) for part in parts)
+        held = sum(self._has(part, found, text) for part in parts)
         return held * 2 >= len(parts)  # idioms vary; half of a phrase is enough
 
     def _forms(self, text: str) -> frozenset[str]:
