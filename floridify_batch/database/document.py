@@ -87,13 +87,8 @@ ENTRY_FIELDS = (
 
 SHOWN_OF_WORDS = ("text", "homograph_number", "languages", "language", SYNTHESIS, "version")
 SHOWN_OF_DEFINITIONS = (
-    "word_id",
-    *OWNERSHIP_FIELDS,
-    SYNTHESIS,
-    DIGESTS,
-    "version",
-    *DEFINITION_FIELDS,
-    *EXTRA_DEFINITION_FIELDS,
+    *("word_id", *OWNERSHIP_FIELDS, SYNTHESIS, DIGESTS, "version"),
+    *(*DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS),
 )
 SHOWN_OF_ENTRIES = ("word_id", SYNTHESIS, DIGESTS, "version", *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
 """The fields that are read."""
