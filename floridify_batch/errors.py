@@ -58,6 +58,10 @@ class FileDamaged(CheckpointError):
     """A file of a chunk is missing or damaged; other chunks are not affected."""
 
 
+class FileNotWritten(CheckpointError):
+    """A file of the user's choice cannot be written, for want of space or of permission."""
+
+
 class PartialFailure(BatchSynthError):
     """Some chunks or words could not be processed; everything else is done."""
 

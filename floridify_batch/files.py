@@ -70,6 +70,27 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Lock a file that is about to be written, so that no other process writes it; a missing one is created.
+
+    The operating system releases the lock when the process ends. On Windows there is none. Raises `BlockingIOError`.
+    """
+    if os.name == "nt":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise BlockingIOError  # the process that had the lock has just removed or renamed it
+        yield
+    finally:
+        os.close(descriptor)
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkFolder:
     """The folder of a chunk's files: a run's `0001`, or any other folder in which requests are answered.

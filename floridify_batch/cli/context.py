@@ -87,6 +87,17 @@ def check_name(path: Path) -> None:
         raise UsageError(f"The file name {shown} is not valid UTF-8; rename the file.") from None
 
 
+def check_file(path: Path) -> None:
+    """Raise `UsageError` for a place that cannot have a file: only a complete file gets a name, so none is streamed."""
+    check_name(path)
+    if path.is_dir() or not path.name:
+        raise UsageError(f"{path} is a folder; name a file in --out.")
+    if str(path) == "-" or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} is no file, and a file gets its name when it is complete; name a file in --out.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}; create it, or choose another --out.")
+
+
 def checkpoint_or_only(path: Path | None, *, asks: bool = True) -> "Checkpoint":
     """The existing checkpoint of a path, or the only one in the current folder. Raises `UsageError`.
 

@@ -9,7 +9,7 @@ import typer
 from floridify_batch.cli import completion
 from floridify_batch.cli.context import (
     check_exists,
-    check_name,
+    check_file,
     checkpoint_or_only,
     config_at,
     ledger_of,
@@ -167,11 +167,7 @@ def check_target(path: Path, *, yes: bool = False) -> None:
     """Check that a file can be written, and that it is an earlier export if it exists. Raises `UsageError`."""
     from floridify_batch.export.format import is_export
 
-    check_name(path)
-    if path.is_dir() or not path.name:
-        raise UsageError(f"{path} is a folder; name a file in --out.")
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent}; create it, or choose another --out.")
+    check_file(path)
     try:
         if not yes and path.exists() and path.stat().st_size and not is_export(path):
             raise UsageError(f"{path} exists and is not an export; pass --yes to replace it, or another --out.")

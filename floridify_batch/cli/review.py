@@ -12,7 +12,7 @@ import typer
 from floridify_batch.cli.context import (
     ExitCode,
     check_exists,
-    check_name,
+    check_file,
     config_at,
     place_and_language,
     progress_bar,
@@ -101,12 +101,8 @@ def check_out(path: Path, *, yes: bool = False) -> None:
     """Check that a review file can be written, and replaces no other file. Raises `UsageError`."""
     from floridify_batch.review.review_file import writer_of
 
-    check_name(path)
+    check_file(path)
     writer_of(path)
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file in --out.")
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent}; create it, or choose another --out.")
     if path.exists() and not yes:
         raise UsageError(f"{path} exists, and may hold decisions; pass --yes to replace it, or another --out.")
 

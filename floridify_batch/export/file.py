@@ -1,17 +1,19 @@
 """An export as a whole: entries from the database into a file that has its name only when it is complete."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import gettempdir
 from typing import IO
 
-from floridify_batch.errors import UsageError
+from floridify_batch.errors import FileNotWritten, UsageError
 from floridify_batch.export.entry import ExportedEntry
 from floridify_batch.export.entry_source import EntrySource
 from floridify_batch.export.format import FORMATS, Format, Header, Writer
-from floridify_batch.files import partial_of, replacing
+from floridify_batch.files import exclusive, partial_of, replacing
 from floridify_batch.formatting import counted
 
 type Progressed = Callable[[int, int], object]
@@ -70,13 +72,33 @@ async def export_file(source: EntrySource, target: ExportTarget, progress: Progr
 
 @contextmanager
 def complete_only(path: Path) -> Iterator[IO[bytes]]:
-    """Replace a file at the end; an exception removes the part that was written."""
+    """Replace a file, or that of a link, at the end; an exception removes the part that was written.
+
+    Raises `UsageError` while another process writes it, and `FileNotWritten`.
+    """
+    target = path.resolve()
     try:
-        with replacing(path) as out:
+        with exclusive(partial_of(target)), _removed_on_error(partial_of(target)), replacing(target) as out:
             yield out
+    except BlockingIOError:
+        raise UsageError(f"Another process is writing {path}; wait for its end, or choose another --out.") from None
+    except OSError as error:
+        raise FileNotWritten(_not_written(path, error.strerror or str(error))) from error
+    except sqlite3.Error as error:  # of a writer's temporary database
+        raise FileNotWritten(_not_written(path, f"its temporary file in {gettempdir()}: {error}")) from error
+
+
+@contextmanager
+def _removed_on_error(partial: Path) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
-        partial_of(path).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
+
+
+def _not_written(path: Path, reason: str) -> str:
+    return f"{path} was not written ({reason}). Make room, or choose another --out, and run the same command again."
 
 
 def _check_entries(source: EntrySource, result: ExportResult) -> None:

@@ -27,11 +27,18 @@ type Content = dict[str, Any]
 type Term = list[Any]
 
 
+class _Archive(ZipFile):
+    """An archive that is complete or removed: one that was not closed has nothing to write when it is collected."""
+
+    def __del__(self) -> None:
+        """Write nothing."""
+
+
 class Yomitan:
     """Writes entries as terms, a bank whenever it is full."""
 
     def __init__(self, out: IO[bytes], header: Header) -> None:
-        self._archive = ZipFile(out, "w", ZIP_DEFLATED)
+        self._archive = _Archive(out, "w", ZIP_DEFLATED)
         self._archive.comment = FORMATS[Format.YOMITAN].mark
         self._add("index.json", _index(header))
         self._terms: list[Term] = []

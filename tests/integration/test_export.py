@@ -1,6 +1,7 @@
 """Exports from a real database, of entries that a run has made."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -228,5 +229,10 @@ def test_target(tmp_path: Path) -> None:
     check_target(path, yes=True)
     path.write_bytes(b'{"id":"65aa","headword":"bank"}\n')
     check_target(path)
+    with pytest.raises(UsageError, match=r"^- is no file, .*; name a file in --out"):
+        check_target(Path("-"))
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(UsageError, match=r"pipe\.jsonl is no file"):
+        check_target(tmp_path / "pipe.jsonl", yes=True)
     with pytest.raises(UsageError, match="no folder"):
         check_target(tmp_path / "gone" / "words.jsonl")

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import gc
 import json
 import sqlite3
 import sys
@@ -9,8 +10,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from html.parser import HTMLParser
 from io import BytesIO, StringIO
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree as ET
@@ -19,11 +22,11 @@ from zipfile import ZipFile
 import pytest
 
 from floridify_batch.database.provenance import Origin, Review
-from floridify_batch.errors import UsageError
+from floridify_batch.errors import FileNotWritten, UsageError
 from floridify_batch.export.dmlex_xml import NAMESPACE
 from floridify_batch.export.document_reader import DocumentReader
 from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Fact, Item, Phrase, Pronunciation, Sense
-from floridify_batch.export.file import ExportResult, ExportTarget, export_file
+from floridify_batch.export.file import ExportResult, ExportTarget, complete_only, export_file
 from floridify_batch.export.format import FORMATS, Format, Header, delimiter_of, is_export
 from floridify_batch.files import partial_of
 
@@ -138,6 +141,54 @@ def test_after_a_kill(target: Format, tmp_path: Path) -> None:
     exported(target, path, an_entry())
     assert path.read_bytes() == undisturbed
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    """A file that one process is writing is refused to another, which does not disturb it."""
+    path = tmp_path / "words"
+    with complete_only(path) as out:
+        out.write(b"first")
+        with pytest.raises(UsageError, match=r"Another process is writing .*words; wait"), complete_only(path):
+            pytest.fail("both write")
+    assert path.read_bytes() == b"first"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_links(tmp_path: Path) -> None:
+    """A link stays a link, and its file is replaced."""
+    path, link = tmp_path / "words", tmp_path / "link"
+    path.write_bytes(b"earlier")
+    link.symlink_to(path)
+    with complete_only(link) as out:
+        out.write(b"later")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"later"
+
+
+def fail_after_an_entry(path: Path, error: Exception) -> None:
+    """Begin an archive, and fail."""
+    with complete_only(path) as out:
+        writer = FORMATS[Format.YOMITAN].make_writer(out, Header("Trial", "en", "2026-03-02"))
+        writer.write(an_entry())
+        raise error
+
+
+FAILURES = [
+    (OSError(ENOSPC, strerror(ENOSPC)), "words was not written (No space left on device)"),
+    (sqlite3.OperationalError("database or disk is full"), "words was not written (its temporary file in "),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), FAILURES)
+def test_without_room(tmp_path: Path, error: Exception, sentence: str) -> None:
+    """A full disk is a sentence that names the file and what to do; no part stays, and no archive is left open."""
+    path = tmp_path / "words"
+    with pytest.raises(FileNotWritten) as raised:
+        fail_after_an_entry(path, error)
+    gc.collect()
+    assert str(raised.value).startswith(f"{tmp_path}/{sentence}")
+    assert str(raised.value).endswith("Make room, or choose another --out, and run the same command again.")
+    assert [*tmp_path.iterdir()] == []
 
 
 LACKING = {
