@@ -12,6 +12,7 @@ from floridify_batch.components.non_answer import (
     has_marks,
     has_sentences,
     is_format,
+    is_sentence,
     may_say_nothing,
     repeats_example,
     repeats_instruction,
@@ -110,8 +111,8 @@ _LOOKS: Mapping[str, Callable[[str, Sequence[str], str], bool]] = {
     "phrases": lambda text, _, headword: len(text) == len(headword),
     "definitions": lambda text, _, __: is_format(text),
     "usage_notes": lambda text, _, __: may_say_nothing(text),
-    "word_forms": lambda text, _, __: may_say_nothing(text),
-    "etymology": lambda text, _, headword: may_say_nothing(text) or repeats_example(text, headword),
+    "word_forms": lambda text, _, headword: may_say_nothing(text) or is_sentence(text, headword),
+    "etymology": lambda text, before, headword: _term(text, before, headword) or repeats_example(text, headword),
     "pronunciation": lambda _, __, ___: True,
 }
 """Quick looks at a text of a component, the texts before it, and the headword: whether it may have a sure fault.

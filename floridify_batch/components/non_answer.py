@@ -38,9 +38,10 @@ _SHORTEST_INSTRUCTION = 30
 
 _DESCRIBING = """
 a an and are as be for here in is it of or that the this to
-adj adjectival adjective adv adverb antonym antonyms cognate cognates collocation collocations definition definitions
-etymology example examples field headword json meaning noun note notes object origin part phrase phrases schema
-sentence sentences speech string synonym synonyms term text usage value verb word words
+adj adjectival adjective adjectives adv adverb adverbs antonym antonyms cognate cognates collocation
+collocations definition definitions etymology example examples field headword json meaning noun nouns note notes
+object origin part phrase phrases schema sentence sentences speech string synonym synonyms term text usage value
+verb verbs word words
 """
 _DESCRIPTION = frozenset(_DESCRIBING.split())
 """The English words of descriptions of an entry's parts, and words that join them."""
@@ -49,6 +50,7 @@ _LONGEST_DESCRIPTION = 60
 _SHORTEST_SENTENCE, _MOST_EQUAL = 12, 2
 _WORD = re.compile(r"[^\W_]+")
 _BEGINNING = 3
+_MOST_AUXILIARIES = 2
 _MARKS = " .,:;!?\"'()"
 
 
@@ -90,13 +92,21 @@ def says_nothing(text: str, headword: str) -> bool:
 
 
 def may_say_nothing(text: str) -> bool:
-    """Whether a text is short, and its last word describes a part of an entry."""
-    return len(text) <= _LONGEST_DESCRIPTION and text.rpartition(" ")[2].strip(_MARKS).casefold() in _DESCRIPTION
+    """Whether a text is short, and its last word describes a part of an entry or is a number."""
+    if len(text) > _LONGEST_DESCRIPTION:
+        return False
+    last = text.rpartition(" ")[2].strip(_MARKS).casefold()
+    return last in _DESCRIPTION or last.isdecimal()
 
 
 def is_format(text: str) -> bool:
     """Whether a text names the format of answers instead of defining a word."""
     return text.strip(_MARKS).casefold() in ("json", "json object", "json string", "json schema")
+
+
+def is_sentence(form: str, headword: str) -> bool:
+    """Whether a form has more words than a headword and its auxiliaries, such as "the most beautiful", have."""
+    return form.count(" ") > headword.count(" ") + _MOST_AUXILIARIES
 
 
 def repeated_sentence(text: str) -> str | None:

@@ -16,6 +16,7 @@ from floridify_batch.components.doubt import Doubt, Severity
 from floridify_batch.components.non_answer import (
     is_format,
     is_of_assistant,
+    is_sentence,
     pattern_in,
     repeated_sentence,
     repeats_example,
@@ -312,6 +313,10 @@ def _no_sentence(value: Value) -> str | None:
     return "" if _is_one_word(value.text) and not (ending.isalnum() or ending in "!?\u2026") else None
 
 
+def _sentence(value: Value) -> str | None:
+    return "" if is_sentence(value.text, value.entry.headword) else None
+
+
 def _is_antonym(value: Value) -> str | None:
     antonyms = value.sense.texts.get("antonyms", ()) if value.sense else ()
     return "" if value.text.casefold() in map(str.casefold, antonyms) else None
@@ -321,9 +326,9 @@ _PHONETIC_GREEK = frozenset("βγθλχωφεδσιυα")
 
 
 def _no_ipa(value: Value) -> str | None:
-    """A transcription without letters, or mostly of letters that IPA does not have."""
+    """A transcription without letters, in ASCII syllables with capitals, or mostly of letters that IPA lacks."""
     letters = "".join(filter(str.isalnum, value.text))
-    if not letters:
+    if not letters or (value.text.isascii() and "-" in value.text and _CAPITALS.search(value.text)):
         return ""
     other = [each for each in foreign_letters(letters) if each not in _PHONETIC_GREEK]
     return "".join(other) if len(other) * 2 > len(letters) else None
@@ -363,8 +368,9 @@ CHECKS = (
     _check("bare_word!", ("examples",), _MEDIUM, "is a word, not a sentence", _bare_word),
     _check("slot!", ("examples", "etymology", "collocations"), _HIGH, "has the slot “{detail}” of a template", _slot),
     _check("description!", _DESCRIBED, _HIGH, "says nothing about the word", _description),
+    _check("sentence!", ("word_forms",), _HIGH, "is a sentence, not a form", _sentence),
     _check("looping!", _PROSE, _HIGH, "has a sentence three times or more: “{detail}”", _looping),
-    _check("alone!", ("collocations", "phrases"), _HIGH, "is the headword alone", _is_word),
+    _check("alone!", ("collocations", "phrases", "etymology"), _HIGH, "is the headword alone", _is_word),
     _check("prompt!", ("pronunciation", "etymology"), _HIGH, "is the example of the prompt", _prompt_example),
     # Answers are stored without the headword itself, so these need no retry.
     _check("headword", ("synonyms", "antonyms"), _HIGH, "is the headword itself", _is_word),
