@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from floridify_batch.database.server import free_port
 from tests.acceptance.command import Shell, result_of, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import everything
@@ -24,7 +25,7 @@ AWAY = "The database does not respond. Retrying; no answer is lost."
 
 @dataclass
 class Server:
-    """A MongoDB for this test, which can be stopped and restarted."""
+    """A MongoDB for these tests, which can be stopped and restarted."""
 
     folder: Path
     port: int
@@ -40,12 +41,10 @@ class Server:
         until(lambda: not listens(self.port))
 
 
-@pytest.fixture
-def server(tmp_path: Path, free_port: int) -> Iterator[Server]:
-    folder = tmp_path / "data"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with ExitStack() as running:
-        server = Server(folder, free_port, running)
+        server = Server(tmp_path_factory.mktemp("data"), free_port(), running)
         server.come()
         yield server
 
@@ -53,6 +52,8 @@ def server(tmp_path: Path, free_port: int) -> Iterator[Server]:
 @pytest.fixture
 def away(make_shell: ShellFactory, frozen: Sandbox, server: Server) -> Iterator[Shell]:
     """A shell with that database, and a service whose time advances only on request."""
+    if not listens(server.port):  # a test has failed
+        server.come()
     shell = make_shell(frozen, "away")
     url = f"mongodb://127.0.0.1:{server.port}/"
     client: MongoClient[dict[str, Any]]

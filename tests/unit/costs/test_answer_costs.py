@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from floridify_batch.components.registry import DEFAULT_COMPONENTS
 from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.providers.interface import DEFAULT_MODEL
-from scripts.benchmarks.answer_costs import LISTS, cost_of
+from scripts.benchmarks import answer_costs
+from scripts.benchmarks.answer_costs import LISTS
 
 README = Path(__file__).parents[3] / "README.md"
+cost_of = cache(answer_costs.cost_of)
 
 
 @pytest.mark.parametrize("name", LISTS)
