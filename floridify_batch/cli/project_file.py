@@ -40,6 +40,7 @@ COMMAND_SETTINGS: Mapping[str, frozenset[str]] = {
     "cancel": frozenset({"mongo_url", "floridify_config"}),
     "status": frozenset({"floridify_config"}),
     "failures": frozenset({"mongo_url", "floridify_config"}),
+    "report": frozenset({"mongo_url"}),
     "recover": _DATABASE | {"base_url", "templates", "price"},
     "undo": _DATABASE,
     "mend": _DATABASE,
