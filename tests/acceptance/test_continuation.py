@@ -114,7 +114,7 @@ def test_stopped_without_answers(shell: Shell, fault: str, signal_: signal.Signa
         process.send_signal(signal_)
         began = time.monotonic()
         assert process.wait(PATIENCE) == 130
-        assert time.monotonic() - began < 10  # under a second on an idle core; the downloads would take a minute
+        assert time.monotonic() - began < 30  # under a second on an idle core; the downloads would take a minute
     assert shell.states() == ["SUBMITTED"]
     finished(shell, shell.run(*RESUME), words)
     assert len(shell.batches()) == 1

@@ -276,9 +276,9 @@ async def test_creations_that_fail_after_they_took_effect(client: AsyncOpenAI, u
     await control(url, faults=["create_drop=1"])
     with pytest.raises(openai.APIConnectionError):
         await create(client, file_id, "after-drop")
-    await control(url, faults=["create_hold=2"])
+    await control(url, faults=["create_hold=6"])
     with pytest.raises(openai.APITimeoutError):
-        await create(client.with_options(timeout=1), file_id, "after-hold")
+        await create(client.with_options(timeout=2), file_id, "after-hold")
     await control(url, faults=[])
     labels = [(batch.metadata or {})["label"] for batch in (await client.batches.list(limit=3)).data]
     assert labels == ["after-hold", "after-drop", "after-500"]
@@ -319,12 +319,15 @@ async def test_content_cut(client: AsyncOpenAI) -> None:
 
 async def test_list_lag(client: AsyncOpenAI, url: str) -> None:
     """A new batch can be retrieved immediately, and is listed later."""
-    await control(url, faults=["list_lag=1.5"])
+    await control(url, faults=["list_lag=3"])
     batch = await create(client, await upload(client))
     assert (await client.batches.retrieve(batch.id)).id == batch.id
     assert batch.id not in [listed.id for listed in (await client.batches.list()).data]
-    await asyncio.sleep(1.6)
-    assert (await client.batches.list()).data[0].id == batch.id
+    for _ in range(600):
+        if found := (await client.batches.list()).data[0].id == batch.id:
+            break
+        await asyncio.sleep(0.1)
+    assert found
 
 
 async def test_polls(client: AsyncOpenAI, url: str) -> None:

@@ -184,11 +184,11 @@ async def test_patience_ends(service: Service, kind: str) -> None:
         await asyncio.shield(ask(ai, "shielded"))
 
     async def dawdle() -> None:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1)
         await ask(ai, "late")
 
     async def restless() -> None:
-        for _ in range(40):
+        for _ in range(100):
             await asyncio.create_task(asyncio.sleep(0.01))
         await ask(ai, "late")
 
