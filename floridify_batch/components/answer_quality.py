@@ -14,8 +14,8 @@ from floridify_batch.components.non_answer import (
     is_format,
     is_sentence,
     may_say_nothing,
+    repeated_instructions,
     repeats_example,
-    repeats_instruction,
 )
 from floridify_batch.components.quality_check import EntryTexts, Value, checks_of
 from floridify_batch.components.similarity import is_same
@@ -66,9 +66,8 @@ def faulty_items(
     value = getattr(answer, texts.field)
     listed = (value,) if texts.text is None else [*map(texts.text, value)]
     faults = sure_faults(texts.component, listed, headword, language)
-    for at, text in enumerate(listed):
-        if repeats_instruction(text, instructions, headword):
-            faults.setdefault(at, f"“{text[:_MOST_DETAIL]}” is a sentence of the instructions")
+    for at in repeated_instructions(listed, instructions, headword):
+        faults.setdefault(at, f"“{listed[at][:_MOST_DETAIL]}” is a sentence of the instructions")
     if faults and component in ("synonyms", "antonyms"):  # words of other languages have other scripts
         return {at: fault for at, fault in faults.items() if is_own_language(value[at], language)}
     return faults

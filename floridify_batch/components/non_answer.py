@@ -5,6 +5,7 @@ Models, small ones above all, echo a field's name, slots of a template and a pro
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from unicodedata import category
 
@@ -143,18 +144,21 @@ def _small_letters(text: str) -> str:
     return "".join(each for each in text if category(each) == "Ll")
 
 
-def repeats_instruction(text: str, instructions: str, headword: str) -> bool:
-    """Whether the first sentence of a text is of the instructions; a user's may have one with the headword."""
-    if len(text) < _SHORTEST_INSTRUCTION:
-        return False
+def repeated_instructions(texts: Sequence[str], instructions: str, headword: str) -> list[int]:
+    """The positions of texts whose first sentence is of the instructions; a user's may have one with the headword."""
     line, words = _without_marks(instructions)
-    beginning = text.split(" ", _WHOLE)
-    if len(beginning) > _WHOLE and (_bare(beginning[1]) not in words or _bare(beginning[2]) not in words):
-        return False
-    first = text.split(". ", 1)[0]
-    if len(first) < _SHORTEST_INSTRUCTION or headword in first:
-        return False
-    return " ".join(_WORD.findall(first.casefold())) in line
+    found = []
+    for at, text in enumerate(texts):
+        if len(text) < _SHORTEST_INSTRUCTION:
+            continue
+        beginning = text.split(" ", _WHOLE)
+        if len(beginning) > _WHOLE and (_bare(beginning[1]) not in words or _bare(beginning[2]) not in words):
+            continue
+        first = text.split(". ", 1)[0]
+        is_long = len(first) >= _SHORTEST_INSTRUCTION
+        if is_long and headword not in first and " ".join(_WORD.findall(first.casefold())) in line:
+            found.append(at)
+    return found
 
 
 _WHOLE = 3
