@@ -98,6 +98,10 @@ def _rows(path: Path) -> Iterator[ReadRow]:
                 "Create one with: batch-synth review WORDS --out review.csv"
             )
         places = {name: head.index(name.casefold()) for name in (KEY, DECISION, EDITED) if name.casefold() in head}
+        if twice := [name for name in places if head.count(name.casefold()) > 1]:
+            raise UsageError(
+                f"{path} has two columns {twice[0]!r}, which may differ; rename the one that does not count."
+            )
         for number, record in enumerate(records, 2):
             fault = _fault(record, len(head))
             yield RefusedRow(number, fault) if fault else _row(number, record, places)

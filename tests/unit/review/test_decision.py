@@ -124,6 +124,15 @@ def test_other_files(tmp_path: Path, text: str) -> None:
         list(DecisionFile(saved(tmp_path, text)).rows())
 
 
+@pytest.mark.parametrize("name", ["row ID", "decision", "Edited Value"])
+def test_two_columns_of_one_name(tmp_path: Path, name: str) -> None:
+    """Of two columns with decisions, as of two people, none is silently left out: the file is refused."""
+    path = tmp_path / "review.csv"
+    path.write_text(f"row ID,decision,edited value,{name}\n{KEY},accept,,reject\n")
+    with pytest.raises(UsageError, match=r"has two columns .* rename the one that does not count"):
+        DecisionFile(path)
+
+
 def test_excel(tmp_path: Path) -> None:
     """Texts and numbers of an Excel file are read; a date, which nobody has typed, is refused."""
     book = import_module("openpyxl").Workbook()
