@@ -134,12 +134,20 @@ async def write_file(
         say_on_stderr(f"Left out: {unreadable(odd)}.")
     rows = f"{counted(counts.rows, 'row')} ({counts.doubtful:,} with doubts)"
     say(f"{rows} of {counted(source.words, 'word')} in {place} written to {path}.")
+    if counts.long and path.suffix.lower() != _PAGE:
+        say_on_stderr(
+            f"Longer than the cell of a spreadsheet: the values of {counted(counts.long, 'row')}; "
+            f"the format {_PAGE} shows them whole."
+        )
     say(_next_step(path))
     return counts
 
 
+_PAGE = ".html"
+
+
 def _next_step(path: Path) -> str:
-    if path.suffix.lower() == ".html":
+    if path.suffix.lower() == _PAGE:
         return "Open it in a browser, decide and save. Store the saved file with: batch-synth review --in FILE"
     return (
         "Write accept, edit or reject in its column “decision”. Store them with: "

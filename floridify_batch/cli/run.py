@@ -172,6 +172,8 @@ def _by_component(
         return settings
     from floridify_batch.components.judgement import share_named
 
+    if not judge.strip():
+        raise UsageError("--judge: expected the name of a model.")
     settings["models"] |= models_named([f"{_JUDGEMENT}={judge}"])
     return settings if sample is None else settings | {"judge_sample": share_named(sample)}
 

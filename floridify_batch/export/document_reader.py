@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from floridify_batch.components.change import Collection
@@ -190,8 +191,8 @@ class DocumentReader:
         value = document.get(name)
         if isinstance(value, str):
             return clean(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return f"{value:g}"
+        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+            return str(value) if isinstance(value, int) else f"{value:.15g}"
         if value is not None:
             self.count_odd(where, holder or document, name)
         return ""

@@ -46,6 +46,8 @@ class EntrySource:
     """Words of the list that the database does not have."""
     undefined: int = 0
     """Words without a definition."""
+    unnamed: int = 0
+    """Words whose text has no characters."""
     _stamps: dict[Any, Mapping[str, Any]] = field(default_factory=dict)
 
     async def languages(self) -> list[str]:
@@ -79,8 +81,8 @@ class EntrySource:
             entry = self.reader.entry(own, language if several else first, self._stamps)
             if entry.senses and entry.headword:
                 yield entry
-            else:
-                self.undefined += 1
+            self.undefined += not entry.senses
+            self.unnamed += bool(entry.senses) and not entry.headword
 
     # ── words ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

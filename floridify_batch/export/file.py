@@ -127,6 +127,8 @@ def _notes(source: EntrySource, result: ExportResult, target: Format) -> Iterato
         yield f"Not in the database: {counted(source.absent, 'word')} of the list."
     if source.undefined:
         yield f"Left out: {counted(source.undefined, 'word')} without a definition."
+    if source.unnamed:
+        yield f"Left out: {counted(source.unnamed, 'word')} whose text has no characters."
     if lacking := ", ".join(_lacking(result)):
         yield f"The format {target} has no place for: {lacking}."
     if odd := source.reader.odd:

@@ -37,10 +37,11 @@ class Writer(Protocol):
 
 @dataclass(slots=True)
 class ReviewCounts:
-    """The numbers of rows and of rows with doubts."""
+    """The numbers of rows, of rows with doubts, and of rows with a value that is longer than a cell of Excel."""
 
     rows: int = 0
     doubtful: int = 0
+    long: int = 0
 
 
 async def write_review(rows: AsyncIterator[SheetRow], path: Path, delimiter: str = ",") -> ReviewCounts:
@@ -58,6 +59,7 @@ async def write_review(rows: AsyncIterator[SheetRow], path: Path, delimiter: str
                 writer.write(row)
                 counts.rows += 1
                 counts.doubtful += bool(row.doubts)
+                counts.long += len(row.value) > LONGEST_CELL
             if not counts.rows:
                 raise UsageError("There is nothing to review: the database has no value of these words.")
             writer.finish()

@@ -83,6 +83,7 @@ CASES = {
         "run table.csv --yes --quiet", 2, "--column Form", prepare=content("Form,Class\nbank,noun\n", "table.csv")
     ),
     # options
+    "no judge": Case(f"{RUN} --judge ''", 2, "--judge: expected the name of a model."),
     "misspelt model": Case(
         f"{RUN} --model gpt-4o-mni",
         2,

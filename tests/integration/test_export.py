@@ -100,11 +100,13 @@ async def test_odd_documents(workspace: Workspace) -> None:
     sense = add_definition(database, word, "a thing", synonyms={"a": 1}, example_ids=[word])
     add_entry(database, word, [sense])
     add_word(database, "exportbare")
+    add_known(database, " \x00 ")
     result, path = await exported(workspace, Format.JSONL)
     assert [entry["senses"][0]["definition"] for entry in lines_of(path)] == ["a thing"]
     odd = "definitions.synonyms"
     assert result.notes == [
         "Left out: 1 word without a definition.",
+        "Left out: 1 word whose text has no characters.",
         f"Left out: values of a wrong type: {odd} (1); the first is {odd} in document {sense}.",
         "References to documents that do not exist: example_ids (1).",
     ]

@@ -45,6 +45,14 @@ def test_odd_value() -> None:
     assert reader.first_odd["definitions.domain"] == "d"
 
 
+def test_numbers_as_texts() -> None:
+    """A number is exported with all of its digits; one that is not finite is an odd value."""
+    entry, reader = read({"text": 12345678, "region": 0.1234567891, "frequency_band": 5.0, "domain": float("nan")})
+    [sense] = entry.senses
+    assert (sense.text, sense.region, sense.frequency_band, sense.domain) == ("12345678", "0.1234567891", "5", "")
+    assert dict(reader.odd) == {"definitions.domain": 1}
+
+
 SENSE_FIELDS = (
     *("text", "part_of_speech", "synonyms", "example_ids", "collocations", "word_forms", "usage_notes", "providers"),
     *("synthesis", "synthesis_digests", "frequency_band", "meaning_cluster", "grammar_patterns"),

@@ -116,6 +116,7 @@ class OneEntry:
     entry: ExportedEntry
     absent: int = 0
     undefined: int = 0
+    unnamed: int = 0
     reader: DocumentReader = field(default_factory=DocumentReader)
 
     async def total(self) -> int:

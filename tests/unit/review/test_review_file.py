@@ -28,7 +28,7 @@ async def rows(listed: Sequence[SheetRow]) -> AsyncIterator[SheetRow]:
 def values(path: Path) -> list[str]:
     """Write all rows; return the values as a program reads them."""
     counts = asyncio.run(write_review(rows(ROWS), path))
-    assert (counts.rows, counts.doubtful) == (len(ROWS), len(ROWS))
+    assert (counts.rows, counts.doubtful, counts.long) == (len(ROWS), len(ROWS), 1)
     if path.suffix == ".csv":
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [row["value"] for row in csv.DictReader(file)]
