@@ -20,7 +20,7 @@ from floridify_batch.export.document_reader import clean
 from floridify_batch.review.decision import DecidedRow, Verdict
 from floridify_batch.review.field import DEFINITION, PART_OF_SPEECH, ReviewField, is_reviewable, parsed, shown
 from floridify_batch.review.row import LONGEST_CELL, RowKey
-from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id, doc_id, is_id
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, copied_id, doc_id, is_id
 
 
 class Outcome(StrEnum):
@@ -100,7 +100,11 @@ class Revision:
             elif is_of_source(word, holder.id) and holder.id not in self.copyable:
                 raise ValueError("its definition is a source's, which is not changed, and no entry has a copy of it")
         text = holder if place is None else word.linked.get(place)
-        return _Found(word, holder, text) if text is not None else None
+        if text is None:
+            return None
+        for each in (word.word, holder.document, text.document):
+            _check_writable(each)
+        return _Found(word, holder, text)
 
     def _revised(self, stored: Stored) -> Revised:
         return self.revised.setdefault(stored.id, Revised(stored))
@@ -263,6 +267,17 @@ _LONGEST = 60
 def _changed(each: ReviewField, current: Any) -> str:
     now = " ".join(shown(each, current).split())
     return f"the value has changed since; it reads now “{now[:_LONGEST]}{'…' * (len(now) > _LONGEST)}”"
+
+
+def _check_writable(document: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for a document whose write the database would refuse, and with it those of other rows."""
+    for name, kind in _WRITTEN_INTO.items():
+        if name in document and not isinstance(document[name], kind):
+            raise ValueError(f"the document {document['_id']} has {name} of a wrong type; repair it in the database")
+
+
+_WRITTEN_INTO: Mapping[str, Any] = {DIGESTS: Mapping, SYNTHESIS: Mapping, "version": int | float}
+"""The types of fields that each write adds to."""
 
 
 def _is_marked(stored: Stored, name: str) -> bool:

@@ -63,6 +63,16 @@ def changes(made: Revision) -> dict[DocId, dict[str, Any]]:
     }
 
 
+@pytest.mark.parametrize("odd", [{"synthesis_digests": "x"}, {"synthesis": None}, {"version": [1]}])
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_document_that_cannot_be_written(odd: dict[str, Any], verdict: Verdict) -> None:
+    """A row whose document the database would refuse is named, and costs no other row."""
+    made = revision(documents(**odd))
+    with pytest.raises(ValueError, match=f"has {next(iter(odd))} of a wrong type; repair it in the database"):
+        made.take(decided("synonyms", ["side"], verdict, "shore"))
+    assert made.take(decided("etymology.text", "From bank.", Verdict.ACCEPT)) is Outcome.ACCEPTED
+
+
 def test_acceptance() -> None:
     """An accepted value is marked; it is unchanged if it was marked before."""
     row = decided("synonyms", ["side"], Verdict.ACCEPT)
