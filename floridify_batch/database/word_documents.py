@@ -95,7 +95,8 @@ async def _read_linked(store: "MongoStore", found: Mapping[DocId, WordDocuments]
         query = {relation.owner: any_spelling(owners)}
         for document in await store.find(collection, query):
             stored = Stored(collection, document)
-            owners[doc_id(document[relation.owner])].linked[stored.id] = stored
+            if owner := owners.get(doc_id(document[relation.owner])):  # a list of ids matches, too
+                owner.linked[stored.id] = stored
 
 
 async def read_citations(store: "MongoStore", found: Sequence[WordDocuments]) -> None:

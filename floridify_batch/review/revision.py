@@ -101,6 +101,8 @@ class Revision:
                 raise ValueError("its definition is a source's, which is not changed, and no entry has a copy of it")
         text = holder if place is None else word.linked.get(place)
         if text is None:
+            if place and place in {*map(doc_id, ids_in(holder.document, key.field.stored))}:
+                raise ValueError(f"the document {place} is missing, or does not name its word or its definition")
             return None
         for each in (word.word, holder.document, text.document):
             _check_writable(each)

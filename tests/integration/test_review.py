@@ -14,12 +14,14 @@ from floridify_batch.cli.review import store_decisions, write_file
 from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
+from floridify_batch.database.word_documents import word_documents
 from floridify_batch.export.entry_source import Selection
 from floridify_batch.export.file import ExportTarget
 from floridify_batch.export.format import Format
 from floridify_batch.review.decision import DecisionFile, RefusedRow
 from floridify_batch.review.row import COLUMNS
 from floridify_batch.review.storage import DecisionStore
+from floridify_batch.words.entry import doc_id
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.workspace import Workspace
 
@@ -256,6 +258,17 @@ async def test_an_interruption_at_any_write(workspace: Workspace, store: MongoSt
             break
     assert len(ends) > 10
     assert [number for number, each in enumerate(ends) if each != ends[0]] == []
+
+
+async def test_an_example_of_several_definitions(workspace: Workspace, store: MongoStore) -> None:
+    """An example that names its definition in a list is none of its documents, and does not stop the reading."""
+    database = workspace.database
+    known(database, "bank")
+    definition = database.definitions.find_one({}) or {}
+    database.examples.insert_one({"definition_id": [definition["_id"]], "text": "By the bank."})
+    [found] = await word_documents(store, [doc_id(definition["word_id"])])
+    assert ([*found.definitions], found.linked) == ([doc_id(definition["_id"])], {})
+    database.drop_collection("examples")  # its shape is no application's
 
 
 async def test_an_edit_at_the_same_moment(workspace: Workspace, store: MongoStore) -> None:

@@ -63,6 +63,15 @@ def changes(made: Revision) -> dict[DocId, dict[str, Any]]:
     }
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_an_example_that_does_not_name_its_definition(verdict: Verdict) -> None:
+    """An example that only its definition names, and not the other way round, is named, not taken for a removed one."""
+    found = documents()
+    del found.linked[EXAMPLE]
+    with pytest.raises(ValueError, match=f"{EXAMPLE} is missing, or does not name its word or its definition"):
+        revision(found).take(decided("examples", "By the bank.", verdict, "At the bank.", EXAMPLE))
+
+
 @pytest.mark.parametrize("odd", [{"synthesis_digests": "x"}, {"synthesis": None}, {"version": [1]}])
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_a_document_that_cannot_be_written(odd: dict[str, Any], verdict: Verdict) -> None:
