@@ -437,7 +437,11 @@ def _values(entry: EntryTexts) -> Iterator[Value]:
     yield from _listed(entry, entry.texts, None)
 
 
+_MOST_COMPARED = 200
+"""The values before a value that it is compared with: a sense may have thousands of examples."""
+
+
 def _listed(entry: EntryTexts, texts: Mapping[str, Sequence[str]], sense: SenseTexts | None) -> Iterator[Value]:
     for component, values in texts.items():
         for number, text in enumerate(values):
-            yield Value(text, component, entry, sense, values[:number])
+            yield Value(text, component, entry, sense, values[max(0, number - _MOST_COMPARED) : number])

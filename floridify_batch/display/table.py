@@ -339,14 +339,19 @@ def _failures(rows: Sequence[FailureRow], width: int, height: int | None, *, cut
 _SEVERITY_STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "yellow", Severity.LOW: "dim"}
 
 
+_VALUE_SHOWN = 300
+"""Characters of a doubtful value that are shown: a damaged one may have a million."""
+
+
 def doubts_table(rows: Sequence[tuple[str, Doubt]], width: int) -> Table:
-    """The doubts about words in their order, with the sentence of each in full."""
+    """The doubts about words in their order, with the sentence of each."""
     table = wrapped(listing("severity", "word", "sense", "component", "doubt", wide="doubt"), 4)
     for number, share in ((1, 6), (2, 6), (3, 5)):
         table.columns[number].max_width = max(10, width // share)
     for word, doubt in rows:
         severity = cell(str(doubt.severity), _SEVERITY_STYLES[doubt.severity])
-        sentence = whole(f"“{doubt.value}” {doubt.sentence}")
+        value = doubt.value if len(doubt.value) <= _VALUE_SHOWN else f"{doubt.value[:_VALUE_SHOWN]}…"
+        sentence = whole(f"“{value}” {doubt.sentence}")
         table.add_row(severity, *map(cell, (word, doubt.sense or "-", doubt.component)), sentence)
     return table
 

@@ -43,10 +43,18 @@ def _fewest(ledger: Ledger, record: ChunkRecord, tally: Tally) -> int:
     return _FEWEST_WORDS if alike and not answered else _FEWEST_WORDS_IN_DOUBT
 
 
-def form_refused(record: ChunkRecord, reason: str) -> FormRefused:
+def form_refused(ledger: Ledger, record: ChunkRecord, reason: str) -> FormRefused:
     """Return the error with which a run stops after a batch whose requests were all refused."""
     return FormRefused(
         f"The service refused all {counted(record.requests, 'request')} of batch {record.number} ({record.batch_id}): "
         f"{reason.rstrip('.')}. Nothing was retried, and no further batch was sent. Resume once the cause is removed, "
-        "with another model (--model NAME), or with other request fields (--request-option KEY=JSON)."
+        f"with another model ({model_option(ledger, record)}), or with other request fields "
+        "(--request-option KEY=JSON)."
     )
+
+
+def model_option(ledger: Ledger, record: ChunkRecord) -> str:
+    """Return the option that replaces the model of a chunk's requests: the run's, or that of some components."""
+    settings, model = ledger.run.settings, ledger.model_of(record)
+    names = [component for component, own in settings.models.items() if own == model]
+    return f"--model-for {','.join(names)}=NAME" if names and model != settings.model else "--model NAME"

@@ -111,7 +111,7 @@ async def store(run: Run, record: ChunkRecord, *, skip_refused: bool = False) ->
     if reason := refusal_of(run.ledger, record, tally):
         if not run.ledger.is_outdated(record):
             run.record(record, refused=reason)
-            raise form_refused(record, reason)
+            raise form_refused(run.ledger, record, reason)
         return split(run, record)
     await run.store.observe(_observed(run, bills, _origin(run, record)))
     if bills.unmetered:

@@ -30,6 +30,7 @@ from floridify_batch.retry import DOUBTFUL_CREATIONS, LONG_PAUSE, SUBMISSION, lo
 from floridify_batch.run.budget import chunk_rate
 from floridify_batch.run.chunk_split import full_queue, split
 from floridify_batch.run.event import Notice, Waiting
+from floridify_batch.run.form_refusal import model_option
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Duplicate
 from floridify_batch.run.state import Run
 
@@ -156,7 +157,7 @@ class Submitter:
         except ServiceError as error:
             self._lookups.pop(record.number, None)
             run.move(run.ledger.chunk(record.number), ChunkState.PLANNED)
-            raise self._refused(error) from error
+            raise self._refused(record, error) from error
         else:
             self._submitted(run.ledger.chunk(record.number), job)
 
@@ -165,13 +166,13 @@ class Submitter:
         self._lookups.pop(record.number, None)
         split(self._run, self._run.ledger.chunk(record.number))
 
-    def _refused(self, error: ServiceError) -> ServiceError:
+    def _refused(self, record: ChunkRecord, error: ServiceError) -> ServiceError:
         """Return the error of a finally refused creation, with a remedy if nothing was sent yet."""
         if not self._run.ledger.nothing_sent:
             return ServiceError(str(error))
         return ServiceError(
             f"{error} Nothing of this run has been sent: start it again with other options, or resume with another "
-            "model (--model NAME)."
+            f"model ({model_option(self._run.ledger, record)})."
         )
 
     def _at(self, pause: float) -> str:

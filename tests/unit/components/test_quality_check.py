@@ -430,3 +430,10 @@ def test_examples_of_prompts_are_known() -> None:
     prompts = {name: (PROMPTS / f"{name}.md").read_text() for name in ("pronunciation", "etymology")}
     found = [re.search(r'"(/[^"]*/)"', prompts["pronunciation"]), re.search('"(From [^"]*)"', prompts["etymology"])]
     assert [repeats_example(example[1], "bank") for example in found if example] == [True, True]
+
+
+def test_an_example_is_compared_with_the_200_before_it() -> None:
+    """A repeated example is found among its 200 predecessors, so that the time does not grow with their square."""
+    examples = [f"A bank {' '.join(f'{word}{number}' for word in 'abcd')}." for number in range(300)]
+    examples += [examples[-200], examples[50]]
+    assert [each.value for each in doubts(entry("bank", examples=examples))] == [examples[100]]

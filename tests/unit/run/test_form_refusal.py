@@ -7,7 +7,8 @@ import pytest
 from floridify_batch.errors import FormRefused, ServiceError
 from floridify_batch.providers.interface import BatchError
 from floridify_batch.run.driver import Driver, StopReason
-from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.form_refusal import model_option
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from tests.fakes import End, Fault, MemoryStore, Scenario, Service
 
 WORDS = [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwx"]
@@ -163,3 +164,14 @@ async def test_a_creation_that_is_refused_later(tmp_path: Path) -> None:
         await Driver(scenario.run()).process()
     assert "Nothing of this run" not in str(refused.value)
     assert not scenario.run().ledger.nothing_sent
+
+
+def test_the_option_for_another_model(tmp_path: Path) -> None:
+    """The advice names the option of the refused model: the run's, or that of the components that have their own."""
+    ledger = new_scenario(tmp_path, Service()).run().ledger
+    settings = ledger.run.settings.model_copy(update={"models": {"examples": "mini", "judgement": "judge"}})
+    ledger.run = ledger.run.model_copy(update={"settings": settings})
+    record = ChunkRecord(number=1, words=1, requests=1, bytes=1, input_tokens=1, output_tokens=1)
+    of_examples = record.model_copy(update={"form": ledger.form_of("mini")})
+    assert model_option(ledger, record) == "--model NAME"
+    assert model_option(ledger, of_examples) == "--model-for examples=NAME"
