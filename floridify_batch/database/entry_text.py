@@ -10,6 +10,7 @@ from floridify_batch.components.doubt import Doubt
 from floridify_batch.components.quality_check import EntryTexts, SenseTexts
 from floridify_batch.components.text_judgement import DEFINITIONS, EXAMPLES, judgement_of, score_doubt
 from floridify_batch.database.document import first_language
+from floridify_batch.database.layout import with_text
 from floridify_batch.database.lookup import (
     PAGE,
     WITHOUT_FETCHED_PAGES,
@@ -19,7 +20,6 @@ from floridify_batch.database.lookup import (
     headwords_of,
     ids_in,
     of_language,
-    with_text,
 )
 from floridify_batch.database.ownership import copied_source
 from floridify_batch.database.store import MongoStore

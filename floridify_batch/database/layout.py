@@ -56,6 +56,11 @@ SAMPLED = (Collection.WORDS, Collection.DEFINITIONS, *ENTRY_COLLECTIONS)
 """The collections that are sampled."""
 
 
+def with_text(condition: Document) -> dict[str, Any]:
+    """The query for words whose text fulfils a condition; one whose text is a list would match by its items."""
+    return {"text": {**condition, "$not": {"$type": "array"}}}
+
+
 def in_language(language: str) -> dict[str, Any]:
     """The query for words of a language, in whichever field they have it."""
     tags = _stored_tags(language)

@@ -15,7 +15,7 @@ from typing import Any
 
 from floridify_batch.components.change import Collection
 from floridify_batch.database.document import in_one_language, languages_of
-from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language, with_text
 from floridify_batch.database.ownership import synthesis_entry
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id, is_hashable
@@ -102,11 +102,6 @@ def by_number(word: Document) -> tuple[int, str]:
     """The sort key of homographs."""
     number = word.get("homograph_number")
     return number if isinstance(number, int) else 0, str(word["_id"])
-
-
-def with_text(condition: Document) -> Document:
-    """The query for words whose text fulfils a condition; one whose text is a list would match by its items."""
-    return {"text": {**condition, "$not": {"$type": "array"}}}
 
 
 def of_language(language: str | None) -> Document:
@@ -214,7 +209,9 @@ async def stored_words(store: MongoStore, texts: Sequence[str], language: str) -
 
 async def other_languages(store: MongoStore, text: str) -> list[str]:
     """The languages in which the database has this spelling."""
-    words = await store.find(Collection.WORDS, {"text": text}, ["languages", "language"], limit=_MAX_CANDIDATES)
+    words = await store.find(
+        Collection.WORDS, with_text({"$eq": text}), ["languages", "language"], limit=_MAX_CANDIDATES
+    )
     return sorted({str(each) for word in words for each in word.get("languages") or [word.get("language")] if each})
 
 

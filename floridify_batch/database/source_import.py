@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.layout import TODAY
+from floridify_batch.database.layout import TODAY, with_text
 from floridify_batch.database.odd_document import OddDocument, check_types, check_versions
 from floridify_batch.database.source_entry import (
     ILLUSTRATED,
@@ -182,7 +182,7 @@ class _Importer:
     async def _placed(self, block: Sequence[Article], now: datetime) -> list[tuple[Word, Article]]:
         """Each article with its word; new words are inserted."""
         texts = list({article.text for article in block})
-        query = {"text": {"$in": texts}} | self._store.layout.of_language(self._language)
+        query = with_text({"$in": texts}) | self._store.layout.of_language(self._language)
         documents = await self._store.find(Collection.WORDS, query, ["text", "homograph_number"])
         found = words_found([each for each in documents if not _odd_word(each)], self._language)
         odd = {each["text"]: _odd_word(each) for each in documents if each["text"] not in found}

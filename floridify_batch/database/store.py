@@ -46,7 +46,17 @@ from floridify_batch.database.document import (
 from floridify_batch.database.error import WORD_REFUSED, may_write, stated, unreachable
 from floridify_batch.database.example_text import wanted_examples
 from floridify_batch.database.frequency_scale import stored_scales
-from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
+from floridify_batch.database.layout import (
+    ENTRY_COLLECTIONS,
+    SAMPLE,
+    SAMPLED,
+    SHOWN,
+    STAMPS,
+    TODAY,
+    Layout,
+    detect,
+    with_text,
+)
 from floridify_batch.database.merge import RemovedCopies, merged_copies
 from floridify_batch.database.removal import (
     edited_texts,
@@ -212,7 +222,7 @@ class MongoStore(DatabaseAccess):
         """The entries of each text in a language: one per homograph, or the future entry of an unknown word."""
         layout = await self._known_layout()
         spellings = {text: spellings_of(text) for text in texts}
-        query = {"text": {"$in": list({each for text in texts for each in spellings[text]})}}
+        query = with_text({"$in": list({each for text in texts for each in spellings[text]})})
         found = await self._retried(partial(self._find, query | layout.of_language(language), layout))
         stored: dict[str, list[Entry]] = {}
         for document in sorted(found.words, key=_by_number):

@@ -7,6 +7,7 @@ from typing import Any
 
 from floridify_batch.components.change import Collection
 from floridify_batch.database.document import first_language
+from floridify_batch.database.layout import with_text
 from floridify_batch.database.lookup import (
     PAGE,
     WITHOUT_FETCHED_PAGES,
@@ -16,7 +17,6 @@ from floridify_batch.database.lookup import (
     headwords_of,
     of_language,
     unreadable_words,
-    with_text,
 )
 from floridify_batch.database.provenance import stamps_of
 from floridify_batch.database.store import MongoStore

@@ -41,6 +41,17 @@ async def test_a_value_of_the_wrong_type(workspace: Workspace, sandbox: Sandbox,
     assert [batch["counts"]["total"] for batch in sandbox.batches_of(result.run)] == [1]
 
 
+async def test_a_word_whose_text_is_a_list(workspace: Workspace) -> None:
+    """A word whose text is a list is none of the words in it: these are looked up and stored, and it stays."""
+    add_known(workspace.database, "plain")
+    odd = add_word(workspace.database, "plain odd")
+    workspace.database.words.update_one({"_id": odd}, {"$set": {"text": ["plain", "odd"], "languages": "en"}})
+    before = workspace.database.words.find_one({"_id": odd})
+    result = await workspace.run(["plain"], components="domain")
+    assert (result.code, result.ledger.processed_words) == (0, ["plain"])
+    assert workspace.database.words.find_one({"_id": odd}) == before
+
+
 @pytest.mark.parametrize(
     "fields", [{"synthesis": "a string"}, {"definition_ids": 5}, {"etymology": "a string"}, {"phrases": "a string"}]
 )
