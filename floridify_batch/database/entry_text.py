@@ -78,8 +78,7 @@ def by_language(headword: Headword, language: str | None = None) -> Iterator[tup
 
 def texts_of(headword: Headword, language: str) -> EntryTexts:
     """The texts that checks read: those of the synthesis entry, or else of all entries."""
-    examples = {each.get("_id"): each for each in headword.examples}
-    senses = [_sense(sense, label, examples) for label, sense in labelled_senses(headword)]
+    senses = [_sense(sense, label, cited) for label, sense, cited in cited_senses(headword)]
     entries = [headword.synthesis] if headword.synthesis else headword.entries
     return EntryTexts(_text(headword.word, "text"), language, senses, _of_word(headword, entries))
 
@@ -93,10 +92,16 @@ def labelled_senses(headword: Headword) -> Iterator[tuple[str, Document]]:
         yield f"{part_of_speech} {seen[part_of_speech]}".strip(), sense
 
 
-def _sense(sense: Document, label: str, examples: Mapping[Any, Document]) -> SenseTexts:
+def cited_senses(headword: Headword) -> Iterator[tuple[str, Document, list[Document]]]:
+    """The labelled senses, each with the stored examples that it names, in their order."""
+    examples = {each.get("_id"): each for each in headword.examples}
+    for label, sense in labelled_senses(headword):
+        yield label, sense, [examples[each] for each in ids_in(sense, "example_ids") if each in examples]
+
+
+def _sense(sense: Document, label: str, examples: Iterable[Document]) -> SenseTexts:
     texts = {name: _texts(sense.get(name), field) for name, field in _TEXTS_OF_SENSE.items()}
-    cited = (examples.get(each) for each in ids_in(sense, "example_ids"))
-    texts["examples"] = [_text(each, "text") for each in cited if each]
+    texts["examples"] = [_text(each, "text") for each in examples]
     definition = _text(sense, "text")
     judged = _low_scores(sense, label, definition, texts["examples"]) if sense.get(JUDGEMENTS) else ()
     return SenseTexts(definition, _text(sense, "part_of_speech"), texts, label, [*judged])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from floridify_batch.components.change import EMPTY_DIGEST, is_review_mark, value_digest
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.database.document import stamps_on
-from floridify_batch.database.entry_text import is_edited_copy
+from floridify_batch.database.entry_text import cited_senses, is_edited_copy
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.lookup import Headword
 from floridify_batch.database.store import MongoStore
@@ -103,6 +103,13 @@ def sense_origins(
     return _with_linked(found, {"examples": [text_origin(each, "text") for each in examples]})
 
 
+def labelled_origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, dict[str, Origin]]]:
+    """The origins of each sense under its label, then those of the word as a whole under "word"."""
+    for label, sense, examples in cited_senses(headword):
+        yield label, sense_origins(sense, headword, stamps, examples)
+    yield "word", word_origins(headword, stamps)
+
+
 def word_origins(headword: Headword, stamps: Stamps) -> dict[str, Origin]:
     """The origins of the values of a word as a whole, by component."""
     linked = {
@@ -126,22 +133,22 @@ def origins(document: Document, stamps: Stamps) -> dict[str, Origin]:
         stamp = stamps.get(reference) if is_hashable(reference) else None
         if stamp is not None:
             component = component_of(str(key))
-            changes = _changes_of(document, _FIELDS.get(component, (component,)))
-            found[component] = changes._replace(
+            changed = _changes_of(document, _FIELDS.get(component, (component,)))
+            found[component] = changed._replace(
                 model=str(stamp.get("model") or ""), date=_day(stamp.get("batch_created"))
             )
     for component in dict.fromkeys(_COMPONENTS[name] for name in digests_of(document) if name in _COMPONENTS):
-        if component not in found and (changes := _changes_of(document, _FIELDS[component])).is_known:
-            found[component] = changes
+        if component not in found and (changed := _changes_of(document, _FIELDS[component])).is_known:
+            found[component] = changed
     return found
 
 
 def text_origin(document: Document, name: str) -> Origin:
     """The origin of a document's text in the field `name`; the model is that of the document."""
-    changes, info = _changes_of(document, (name,)), document.get("model_info")
+    changed, info = _changes_of(document, (name,)), document.get("model_info")
     if not isinstance(info, Mapping) or not isinstance(info.get("name"), str):
-        return changes
-    return changes._replace(model=info["name"], date=_day(info.get("last_generated")))
+        return changed
+    return changed._replace(model=info["name"], date=_day(info.get("last_generated")))
 
 
 def is_of_person(document: Document, name: str) -> bool:

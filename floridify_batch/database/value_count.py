@@ -1,14 +1,14 @@
 """The counts of stored values by component: those of each model with their days, those of people, and doubtful ones."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from floridify_batch.components.quality_check import doubts
-from floridify_batch.database.entry_text import by_language, labelled_senses, stored_headwords, texts_of
-from floridify_batch.database.lookup import Headword, ids_in
-from floridify_batch.database.provenance import Origin, Stamps, changes, sense_origins, stamps_of, word_origins
+from floridify_batch.database.entry_text import by_language, stored_headwords, texts_of
+from floridify_batch.database.lookup import Headword
+from floridify_batch.database.provenance import Origin, Stamps, changes, labelled_origins, stamps_of
 from floridify_batch.database.store import MongoStore
 
 _NAMES = {"definition": "definitions"}
@@ -60,21 +60,14 @@ class ValueCounts:
     def take(self, headword: Headword, language: str, stamps: Stamps) -> None:
         """Count the values of an entry."""
         self.entries += 1
-        for component, origin in _origins(headword, stamps):
-            self._of(component).take(origin)
+        for _, origins in labelled_origins(headword, stamps):
+            for component, origin in origins.items():
+                self._of(component).take(origin)
         for component, _ in {(each.component, each.sense) for each in doubts(texts_of(headword, language))}:
             self._of(component).doubtful += 1
 
     def _of(self, component: str) -> ValueCount:
         return self.components.setdefault(_NAMES.get(component, component), ValueCount())
-
-
-def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, Origin]]:
-    examples = {each.get("_id"): each for each in headword.examples}
-    for _, sense in labelled_senses(headword):
-        cited = [examples[each] for each in ids_in(sense, "example_ids") if each in examples]
-        yield from sense_origins(sense, headword, stamps, cited).items()
-    yield from word_origins(headword, stamps).items()
 
 
 async def value_counts(

@@ -13,9 +13,9 @@ from rich.text import Text
 from floridify_batch.components.doubt import Doubt
 from floridify_batch.components.quality_check import doubts
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
-from floridify_batch.database.entry_text import entry_texts, labelled_senses
+from floridify_batch.database.entry_text import entry_texts
 from floridify_batch.database.lookup import Headword, ids_in
-from floridify_batch.database.provenance import Origin, Stamps, changes, sense_origins, word_origins
+from floridify_batch.database.provenance import Origin, Stamps, changes, labelled_origins
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
 from floridify_batch.words.language import language_name
@@ -76,13 +76,9 @@ def remarks(headword: Headword, language: str, stamps: Stamps) -> Iterator[Parag
 
 def _origins(headword: Headword, stamps: Stamps) -> Iterator[tuple[str, str]]:
     """The label and the origins of each sense with generated, edited or reviewed values, and of the word."""
-    examples = {each.get("_id"): each for each in headword.examples}
-    for label, sense in labelled_senses(headword):
-        cited = [examples[each] for each in ids_in(sense, "example_ids") if each in examples]
-        if line := _origin(sense_origins(sense, headword, stamps, cited)):
+    for label, found in labelled_origins(headword, stamps):
+        if line := _origin(found):
             yield label, line
-    if line := _origin(word_origins(headword, stamps)):
-        yield "word", line
 
 
 def _origin(found: Mapping[str, Origin]) -> str:

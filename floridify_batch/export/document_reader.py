@@ -13,6 +13,7 @@ from typing import Any
 
 from floridify_batch.components.change import Collection
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS, first_language
+from floridify_batch.database.entry_text import cited_senses
 from floridify_batch.database.lookup import Headword, ids_in
 from floridify_batch.database.ownership import etymology_of
 from floridify_batch.database.provenance import Origin, Stamps, sense_origins, text_origin, word_origins
@@ -90,12 +91,10 @@ class DocumentReader:
 
     def _senses(self, headword: Headword, stamps: Stamps) -> Iterator[Sense]:
         """The senses that have a text."""
-        examples = {each["_id"]: each for each in headword.examples}
         stored = _ids_of(headword.examples)
-        for document in headword.senses:
+        for _, document, cited in cited_senses(headword):
             self._count_dangling(document, "example_ids", stored)
             if text := self._text(Collection.DEFINITIONS, document, "text"):
-                cited = [examples[each] for each in _ids(document) if each in examples]
                 yield self._sense(document, text, cited, sense_origins(document, headword, stamps, cited))
 
     def _sense(
@@ -253,10 +252,6 @@ class DocumentReader:
 
 def _ids_of(documents: Iterable[Document]) -> set[str]:
     return {str(each["_id"]) for each in documents}
-
-
-def _ids(definition: Document) -> list[Any]:
-    return ids_in(definition, "example_ids")
 
 
 # ── times ──────────────────────────────────────────────────────────────────────────────────────────────────────────
