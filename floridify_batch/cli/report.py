@@ -17,7 +17,7 @@ from floridify_batch.cli.context import (
     say_if_sandbox,
 )
 from floridify_batch.cli.options import MongoOption, OnlyCheckpointOption
-from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.components.failure import Failure
@@ -66,13 +66,12 @@ async def _stored_values(ledger: "Ledger", checkpoint: "Checkpoint", mongo_url: 
     """The counts of the values that are stored for the words of a run."""
     from rich.progress import MofNCompleteColumn
 
+    from floridify_batch.cli.checkpoint_policy import kept_words
     from floridify_batch.database.connection import opened
     from floridify_batch.database.value_count import value_counts
     from floridify_batch.display.console import say_on_stderr
 
-    words = _words(checkpoint)
-    if not words:
-        raise CheckpointError(f"The word list of {checkpoint.path} is missing in {checkpoint.folder}.")
+    words = kept_words(ledger, checkpoint)
     place = place_of_run(ledger, checkpoint, mongo_url, None)
     check_exists(place)
     async with opened(place, say_on_stderr) as store:
@@ -101,6 +100,8 @@ def _check_target(target: Path) -> None:
     """Refuse to overwrite anything but a report: a typo must not cost a word list or a checkpoint."""
     from floridify_batch.display.report_page import FIRST_LINE
 
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise UsageError(f"{target} is no file, and would be replaced; choose another --html.")
     try:
         with target.open("rb") as file:
             start = file.read(len(FIRST_LINE))

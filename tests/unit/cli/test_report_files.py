@@ -1,5 +1,6 @@
 """The report's files: what is read for it, and what it may be written over."""
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) 
         assert (tmp_path / name).read_bytes() == content
     with pytest.raises(UsageError, match="cannot be written"):
         write_report(ledger(), checkpoint, tmp_path)
+
+
+def test_a_pipe_is_not_replaced(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """A pipe, and so a device, is refused: the report would take its place."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no file, and would be replaced"):
+        write_report(ledger(), checkpoint, tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_default_path(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
