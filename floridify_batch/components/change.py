@@ -315,6 +315,11 @@ def is_review_mark(digest: object) -> bool:
     return isinstance(digest, str) and digest.partition(":")[0] == REVIEWED
 
 
+def written_digest(mark: str) -> str:
+    """The digest in a mark of the value as it was written; empty in one of an earlier version."""
+    return mark.partition(":")[2]
+
+
 def value_digest(value: Any) -> str:
     """A short digest of a value as the database returns it; a list is one value, and its order counts."""
     if not value:

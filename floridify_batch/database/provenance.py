@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import EMPTY_DIGEST, is_review_mark, value_digest
+from floridify_batch.components.change import EMPTY_DIGEST, is_review_mark, value_digest, written_digest
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.database.document import stamps_on
 from floridify_batch.database.entry_text import cited_senses, is_edited_copy
@@ -164,13 +164,13 @@ def _changes_of(document: Document, names: Iterable[str]) -> Origin:
     recorded = {name: digests_of(document).get(name) for name in names}
     others = {name: each for name, each in recorded.items() if each is not None and not is_review_mark(each)}
     edited = any(each != value_digest(document.get(name)) for name, each in others.items())
-    reviews = (_review(each, document.get(name)) for name, each in recorded.items() if is_review_mark(each))
+    reviews = (_review(each, document.get(name)) for name, each in recorded.items() if each and is_review_mark(each))
     return Origin("", "", edited, max(reviews, key=_BY_WEIGHT, default=Review.NONE))
 
 
-def _review(mark: str | None, value: Any) -> Review:
+def _review(mark: str, value: Any) -> Review:
     """The decision on a value, by its mark."""
-    written = (mark or "").partition(":")[2]
+    written = written_digest(mark)
     now = value_digest(value)
     if now == EMPTY_DIGEST:
         return Review.REJECTED
